@@ -1,0 +1,37 @@
+import type { Arch, ArchId } from '../space/types.js';
+
+/** Which figure a latency is; `quiet` is the lowest steady one. */
+export type LatencyStatistic = 'quiet' | 'mean' | 'p50' | 'p90' | 'p99';
+
+/** A two-sided interval at a stated confidence; units are those of the figure it belongs to. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** An architecture and its predicted figures. Predicted and measured never share a field. */
+export interface Candidate {
+  readonly arch: Arch;
+  readonly archId: ArchId;
+  /** Fraction 0..1. */
+  readonly predictedTop1: number;
+  readonly predictedTop1Interval?: Interval;
+  readonly predictedLatencyMs?: number;
+  readonly predictedLatencyIntervalMs?: Interval;
+  readonly macs: number;
+  readonly params: number;
+  readonly modelBytes: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** What is maximised: a score per architecture, higher is better. Asynchronous, as a predictor may run in ONNX Runtime. */
+export interface Objective {
+  score(archs: readonly Arch[]): Promise<Float32Array>;
+}
+
+/** A hard upper bound on an additive or other cost; `id` is the request's name of it (`maxMacs`, `maxLatencyMs`). */
+export interface Constraint {
+  readonly id: string;
+  cost(archs: readonly Arch[]): Float64Array;
+  readonly max: number;
+}

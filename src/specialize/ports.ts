@@ -1,0 +1,91 @@
+import type { Problem } from '../common/errors.js';
+import type { Sha256 } from '../common/hash.js';
+import type {
+  ArtifactInfo,
+  JobProgress,
+  Outcome,
+  Report,
+  SpecializationRequest,
+  SpecializationRow,
+  Status,
+} from './types.js';
+
+/** What the history can be filtered by; all given ones must hold. */
+export interface HistoryFilter {
+  readonly hardwareId?: string;
+  readonly supernetId?: string;
+  readonly status?: Status;
+  /** `key=value` pairs that the labels must have. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly createdAfter?: string;
+  readonly createdBefore?: string;
+  /** Bounds on measured figures of succeeded rows (predicted latency where none was measured). */
+  readonly minTop1?: number;
+  readonly maxLatencyMs?: number;
+  readonly maxMacs?: number;
+  readonly archId?: string;
+}
+
+/** One page, newest first; `nextCursor` is opaque and absent on the last page. */
+export interface HistoryPage {
+  readonly rows: readonly SpecializationRow[];
+  readonly nextCursor?: string;
+}
+
+/** The stored rows, as the API and the CLI see them. */
+export interface SpecializationStore {
+  /**
+   * Inserts a queued row. With an idempotency key that was used within 24 h: the same `bodyHash` gives the first row (`created: false`),
+   * another one throws `conflict`.
+   */
+  create(
+    request: SpecializationRequest,
+    idempotency?: { readonly key: string; readonly bodyHash: Sha256 },
+  ): Promise<{ readonly row: SpecializationRow; readonly created: boolean }>;
+  get(id: string): Promise<SpecializationRow | undefined>;
+  list(filter: HistoryFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<HistoryPage>;
+  report(id: string): Promise<Report | undefined>;
+  /** queued -> canceled at once; running -> `cancelRequested`; a finished row is left as it is. Undefined: no such row. */
+  requestCancel(id: string): Promise<SpecializationRow | undefined>;
+  /** Removes a finished row, and its artifact when no other row refers to it. Throws `conflict` for a queued or running row. False: no such row. */
+  remove(id: string): Promise<boolean>;
+}
+
+/** A job taken by a worker; `attempt` is the fencing token of everything that follows. */
+export interface Claim {
+  readonly id: string;
+  readonly attempt: number;
+  readonly request: SpecializationRequest;
+  readonly createdAt: string;
+}
+
+/** The same rows, as a worker sees them. Every write carries the attempt and does nothing once the lease went to another. */
+export interface JobStore {
+  /** queued -> running with a lease of `leaseMs`. Undefined: not there, not queued, or taken by another. */
+  claim(id: string, workerId: string, leaseMs: number): Promise<Claim | undefined>;
+  /** Renews the lease and notes progress. `lost`: another attempt holds the job, stop. */
+  heartbeat(
+    id: string,
+    attempt: number,
+    leaseMs: number,
+    progress: JobProgress,
+  ): Promise<{ readonly lost: boolean; readonly cancelRequested: boolean }>;
+  /** running -> succeeded | failed with the outcome, artifact bytes included, in one transaction. False: the lease was lost, nothing was written. */
+  finish(id: string, attempt: number, outcome: Outcome): Promise<boolean>;
+  /** running -> canceled. False: the lease was lost. */
+  finishCanceled(id: string, attempt: number): Promise<boolean>;
+  /** running -> queued by the holder itself (a worker that lacks the bundle, or shuts down). */
+  release(id: string, attempt: number): Promise<boolean>;
+  /**
+   * running -> queued for every lost lease; after `maxAttempts` attempts -> failed with `problem`.
+   * Returns the ids that wait in `queued` and should be enqueued again (also those whose enqueue was lost).
+   */
+  sweep(maxAttempts: number, problem: Problem): Promise<readonly string[]>;
+}
+
+/** Delivered bytes by their sha256. */
+export interface ArtifactStore {
+  info(sha: string): Promise<ArtifactInfo | undefined>;
+  /** Bytes `start`..`end` (inclusive) in chunks of at most 1 MiB. */
+  read(sha: string, start: number, end: number): AsyncIterable<Uint8Array>;
+}

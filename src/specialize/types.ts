@@ -1,0 +1,166 @@
+import type { Problem } from '../common/errors.js';
+import type { Candidate, LatencyStatistic } from '../search/types.js';
+import type { Arch, LayerSpec } from '../space/types.js';
+
+/** The limits of a request; each absent one is not limited. Units in the names. */
+export interface Constraints {
+  readonly maxLatencyMs?: number;
+  readonly latencyStatistic?: LatencyStatistic;
+  readonly maxMacs?: number;
+  readonly maxParams?: number;
+  readonly maxModelBytes?: number;
+  readonly maxPeakMemoryBytes?: number;
+  /** Fraction 0..1. */
+  readonly minTop1?: number;
+}
+
+/** A whole request with every default filled in; what the row keeps and the worker reads. */
+export interface SpecializationRequest {
+  readonly supernetId: string;
+  readonly hardwareId: string;
+  readonly constraints: Constraints;
+  readonly objective: 'accuracy';
+  readonly resolutions?: readonly number[];
+  readonly seed: number;
+  readonly search: { readonly evaluations: number; readonly maxSeconds?: number };
+  readonly verify: { readonly latency: 'measured' | 'skip' };
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export const STATUSES = ['queued', 'running', 'succeeded', 'failed', 'canceled'] as const;
+export type Status = (typeof STATUSES)[number];
+export const STAGES = ['searching', 'extracting', 'calibrating', 'verifying', 'publishing'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** One thing that was verified, with its limit and its value. `notMeasured` says in `detail` why. */
+export interface Check {
+  readonly id:
+    | 'parity'
+    | 'maxLatencyMs'
+    | 'maxMacs'
+    | 'maxParams'
+    | 'maxModelBytes'
+    | 'maxPeakMemoryBytes'
+    | 'minTop1'
+    | 'structure';
+  readonly outcome: 'passed' | 'failed' | 'notMeasured';
+  readonly limit?: number;
+  readonly value?: number;
+  readonly detail: string;
+}
+
+/** Latency samples of one model, measured here. */
+export interface MeasuredLatency {
+  readonly statistic: LatencyStatistic;
+  readonly valueMs: number;
+  /** 99 % interval of that statistic, by order statistics. */
+  readonly lowMs: number;
+  readonly highMs: number;
+  readonly samples: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What was measured of the delivered model. Absent: not measured (the checks say why). */
+export interface MeasuredFigures {
+  readonly measuredTop1?: number;
+  /** Images behind `measuredTop1`. */
+  readonly top1Images?: number;
+  readonly measuredLatency?: MeasuredLatency;
+  /** Largest |difference of logits| / largest |logit| against the supernet's own masked forward. */
+  readonly parityRelative: number;
+  readonly macs: number;
+  readonly params: number;
+  readonly modelParams: number;
+  readonly modelBytes: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** A point of the search's progress, for plots. */
+export interface SearchPoint {
+  readonly evaluations: number;
+  readonly bestTop1: number;
+  readonly frontSize: number;
+}
+
+/** Which candidates were tried and why the ones before the delivered one were not. */
+export interface RejectedCandidate {
+  readonly candidate: Candidate;
+  readonly checks: readonly Check[];
+}
+
+/** The report of a succeeded specialization: everything about it as JSON; the HTML page is drawn from this alone. */
+export interface Report {
+  readonly schema: 1;
+  readonly id: string;
+  readonly createdAt: string;
+  readonly request: SpecializationRequest;
+  readonly delivered: Candidate;
+  readonly measured: MeasuredFigures;
+  readonly checks: readonly Check[];
+  readonly rejected: readonly RejectedCandidate[];
+  readonly paretoFront: readonly Candidate[];
+  readonly searchHistory: readonly SearchPoint[];
+  readonly layers: readonly (LayerSpec & { readonly latencyMs?: number })[];
+  readonly artifact: ArtifactInfo;
+  readonly supernet: { readonly id: string; readonly sha256: string; readonly spaceId: string };
+  readonly hardware: {
+    readonly id: string;
+    readonly name: string;
+    readonly statistic: LatencyStatistic;
+    readonly revision: string;
+    readonly errorPercent: number;
+  };
+  readonly timings: Readonly<
+    Record<'searchSeconds' | 'extractSeconds' | 'calibrateSeconds' | 'verifySeconds' | 'totalSeconds', number>
+  >;
+  readonly versions: Readonly<Record<'bespoke' | 'onnxruntime' | 'node', string>>;
+}
+
+export interface ArtifactInfo {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly opset: number;
+  readonly exporterRevision: number;
+}
+
+/** What the worker tells while it runs. `fraction` 0..1 over the whole job. */
+export interface JobProgress {
+  readonly stage: Stage;
+  readonly fraction: number;
+  readonly note?: string;
+}
+
+/** What a finished job hands to the store. */
+export type Outcome =
+  | { readonly status: 'succeeded'; readonly report: Report; readonly model: Uint8Array }
+  | { readonly status: 'failed'; readonly problem: Problem; readonly report?: undefined };
+
+/** A stored specialization as the API shows it; times RFC 3339 UTC. */
+export interface SpecializationRow {
+  readonly id: string;
+  readonly status: Status;
+  readonly stage: Stage | null;
+  /** 0..1 */
+  readonly progress: number;
+  readonly attempt: number;
+  readonly request: SpecializationRequest;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly problem: Problem | null;
+  /** Present when succeeded. */
+  readonly result: SpecializationResult | null;
+  readonly cancelRequested: boolean;
+}
+
+/** The result figures kept in columns and shown by GET; the whole report is fetched on its own. */
+export interface SpecializationResult {
+  readonly arch: Arch;
+  readonly archId: string;
+  readonly predicted: Candidate;
+  readonly measured: MeasuredFigures;
+  readonly checks: readonly Check[];
+  readonly artifact: ArtifactInfo;
+}

@@ -1,0 +1,69 @@
+import type { Sha256 } from '../common/hash.js';
+import type { Arch, LayerSpec, SearchSpace } from '../space/types.js';
+import type { FloatTensor } from '../tensor/tensor.js';
+
+/**
+ * A trained supernet's tensors, keyed `<layer name>.<part>` with the layer names of `lower()`:
+ * convolutions `X.weight` [out, in/groups, K, K] (depthwise: K = the largest kernel) and `X.bn.weight|bias` [out] (always present);
+ * depthwise with kernel transform: `X.transform7to5` [25, 25], `X.transform5to3` [9, 9];
+ * squeeze-excite: `X.reduce.weight` [mid, C], `X.reduce.bias` [mid], `X.expand.weight` [C, mid], `X.expand.bias` [C];
+ * linear: `X.weight` [out, in], `X.bias` [out].
+ * `X.bn.running_mean|running_var` may be present (imported checkpoints); supernets trained here have none: statistics are calibrated per sub-network.
+ */
+export type SupernetTensors = ReadonlyMap<string, FloatTensor>;
+
+export interface Supernet {
+  readonly space: SearchSpace;
+  readonly tensors: SupernetTensors;
+  /** sha256 of the weights file. */
+  readonly sha256: Sha256;
+}
+
+/** A sub-network's own tensors (same keys, sliced to the active shapes, kernels transformed: no transform matrices left). */
+export interface Subnet {
+  readonly space: SearchSpace;
+  readonly arch: Arch;
+  readonly layers: readonly LayerSpec[];
+  readonly tensors: SupernetTensors;
+}
+
+/** Mean and (biased) variance per BN channel, keyed by layer name. */
+export type BatchNormStatistics = ReadonlyMap<string, { readonly mean: Float32Array; readonly variance: Float32Array }>;
+
+/** How an image becomes the network's input; written into the ONNX as `bespoke.input`. */
+export interface InputSpec {
+  readonly channels: number;
+  readonly channelOrder: 'grey' | 'rgb';
+  /** Pixel 0..255 is scaled to this range first, then (x - mean) / std per channel. */
+  readonly range: readonly [number, number];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly resize: 'bilinear';
+  readonly antialias: true;
+  readonly cropFraction: number;
+}
+
+/** Images as stored: uint8 [N, H, W, C], with labels 0..classes-1 where known. */
+export interface ImageSet {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Length count * height * width * channels. */
+  readonly pixels: Uint8Array;
+  readonly labels?: Uint8Array;
+}
+
+/** Everything that is served as one: a folder, content-addressed. */
+export interface Bundle {
+  readonly id: string;
+  readonly title: string;
+  readonly dir: string;
+  readonly supernet: Supernet;
+  readonly input: InputSpec;
+  readonly classNames: readonly string[];
+  readonly calibration: ImageSet;
+  readonly verification: ImageSet;
+  /** Figures of the model card (test top-1 of named nets, predictor quality), as in bundle.json. */
+  readonly figures: Readonly<Record<string, unknown>>;
+}
