@@ -1,6 +1,9 @@
 import type { Sha256 } from '../common/hash.js';
 import type { Arch, LayerSpec, SearchSpace } from '../space/types.js';
+import type { ImageSet, InputSpec } from '../tensor/image-set.js';
 import type { FloatTensor } from '../tensor/tensor.js';
+
+export type { ImageSet, InputSpec } from '../tensor/image-set.js';
 
 /**
  * A trained supernet's tensors, keyed `<layer name>.<part>` with the layer names of `lower()`:
@@ -29,30 +32,6 @@ export interface Subnet {
 
 /** Mean and (biased) variance per BN channel, keyed by layer name. */
 export type BatchNormStatistics = ReadonlyMap<string, { readonly mean: Float32Array; readonly variance: Float32Array }>;
-
-/** How an image becomes the network's input; written into the ONNX as `bespoke.input`. */
-export interface InputSpec {
-  readonly channels: number;
-  readonly channelOrder: 'grey' | 'rgb';
-  /** Pixel 0..255 is scaled to this range first, then (x - mean) / std per channel. */
-  readonly range: readonly [number, number];
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-  readonly resize: 'bilinear';
-  readonly antialias: true;
-  readonly cropFraction: number;
-}
-
-/** Images as stored: uint8 [N, H, W, C], with labels 0..classes-1 where known. */
-export interface ImageSet {
-  readonly count: number;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  /** Length count * height * width * channels. */
-  readonly pixels: Uint8Array;
-  readonly labels?: Uint8Array;
-}
 
 /** Everything that is served as one: a folder, content-addressed. */
 export interface Bundle {
