@@ -1,7 +1,6 @@
 import type { Arch, ArchId } from '../space/types.js';
 
-/** Which figure a latency is; `quiet` is the lowest steady one. */
-export type LatencyStatistic = 'quiet' | 'mean' | 'p50' | 'p90' | 'p99';
+export type { LatencyStatistic } from '../common/latency-statistic.js';
 
 /** A two-sided interval at a stated confidence; units are those of the figure it belongs to. */
 export interface Interval {

@@ -1,4 +1,5 @@
 import type { Problem } from '../common/errors.js';
+import type { MeasuredLatency } from '../evaluate/types.js';
 import type { Candidate, LatencyStatistic } from '../search/types.js';
 import type { Arch, LayerSpec } from '../space/types.js';
 
@@ -49,18 +50,7 @@ export interface Check {
   readonly detail: string;
 }
 
-/** Latency samples of one model, measured here. */
-export interface MeasuredLatency {
-  readonly statistic: LatencyStatistic;
-  readonly valueMs: number;
-  /** 99 % interval of that statistic, by order statistics. */
-  readonly lowMs: number;
-  readonly highMs: number;
-  readonly samples: number;
-  readonly p50Ms: number;
-  readonly p90Ms: number;
-  readonly p99Ms: number;
-}
+export type { MeasuredLatency };
 
 /** What was measured of the delivered model. Absent: not measured (the checks say why). */
 export interface MeasuredFigures {
