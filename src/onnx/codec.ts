@@ -174,8 +174,8 @@ function tensorOf(proto: TensorProto): Tensor {
       `tensor "${proto.name}" ${type} [${dims.join(', ')}] needs ${expected} bytes, the file holds ${raw.length}`,
     );
   }
-  // A fresh buffer, because the bytes of a message need not be aligned for the element type.
-  const data = new ARRAYS[type](raw.slice().buffer);
+  // A fresh buffer, because the bytes of a message need not be aligned for the element type (slice() of a Buffer is a view).
+  const data = new ARRAYS[type](new Uint8Array(raw).buffer);
   return tensorFrom(type, dims, data);
 }
 
