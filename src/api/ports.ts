@@ -1,0 +1,129 @@
+import type { Logger } from 'pino';
+import type { Problem } from '../common/errors.js';
+import type { ArtifactStore, SpecializationStore } from '../specialize/ports.js';
+import type { Constraints, Report, SpecializationRequest, SpecializationResult } from '../specialize/types.js';
+
+export type Arch = SpecializationResult['arch'];
+export type Candidate = SpecializationResult['predicted'];
+export type LatencyStatistic = NonNullable<Constraints['latencyStatistic']>;
+
+/** A supernet that is served. */
+export interface SupernetInfo {
+  readonly id: string;
+  readonly title: string;
+  /** sha256 of the weights. */
+  readonly sha256: string;
+  readonly spaceId: string;
+  /** The search space as data, as in space.json. */
+  readonly space: object;
+  /** Exact number of sub-networks, decimal: it may exceed 2^53. */
+  readonly subnetCount: string;
+  /** Searchable resolutions, pixels: space and predictor both know them. */
+  readonly resolutions: readonly number[];
+  /** How an image becomes the input, as written into the delivered models. */
+  readonly input: object;
+  readonly classNames: readonly string[];
+  readonly calibrationImages: number;
+  readonly verificationImages: number;
+  /** Figures of the model card: accuracies, predictor quality. JSON. */
+  readonly figures: Readonly<Record<string, unknown>>;
+}
+
+/** A latency model of a hardware type for one search space, with its error on networks held out of the fit. */
+export interface LatencyModelInfo {
+  readonly spaceId: string;
+  /** What `latencyStatistic` may be. */
+  readonly statistics: readonly LatencyStatistic[];
+  readonly method: string;
+  readonly revision: string;
+  readonly resolutions: readonly number[];
+  readonly measuredAt: string;
+  readonly holdout: {
+    readonly nets: number;
+    readonly mapePercent: number;
+    readonly p90Percent: number;
+    readonly maxPercent: number;
+    readonly kendallTau: number;
+  };
+}
+
+/** A hardware type and what is known of it. */
+export interface HardwareInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly device: string;
+  readonly runtime: string;
+  readonly precision: 'fp32';
+  readonly threads: number;
+  readonly batch: number;
+  readonly provenance: 'measured' | 'table' | 'fitted' | 'coarse';
+  /** True where this machine is that hardware: latency can be measured, not only predicted. */
+  readonly isHere: boolean;
+  readonly latencyModels: readonly LatencyModelInfo[];
+}
+
+/** Which figures are asked for; ids are known ones, defaults are filled, `archs` and `constraints` may be empty (not both). */
+export interface EstimateRequest {
+  readonly supernetId: string;
+  readonly hardwareId: string;
+  readonly archs: readonly Arch[];
+  readonly constraints: Constraints;
+}
+
+/** Predicted figures, in the order of `archs`; `feasibility` only when constraints were given. */
+export interface EstimateResult {
+  readonly candidates: readonly Candidate[];
+  readonly feasibility?: {
+    /** `unknown`: exact bounds exclude nothing; a search would tell. */
+    readonly verdict: 'feasible' | 'infeasible' | 'unknown';
+    readonly binding: readonly string[];
+    readonly nearestFeasible: Readonly<Record<string, number>>;
+  };
+}
+
+/** What can be specialized and for what, and figures without a job. */
+export interface Catalog {
+  supernets(): readonly SupernetInfo[];
+  hardware(): readonly HardwareInfo[];
+  /** Throws `arch-out-of-space`. Numeric work runs off the event loop. */
+  estimate(request: EstimateRequest, signal: AbortSignal): Promise<EstimateResult>;
+  /** The `infeasible-constraints` problem where exact bounds prove that nothing fits; undefined otherwise. */
+  checkFeasible(request: SpecializationRequest): Promise<Problem | undefined>;
+}
+
+/** Pages and plots drawn from a report alone; they need no script and nothing from another host. */
+export interface Pages {
+  reportHtml(report: Report): Promise<string>;
+  frontSvg(report: Report): Promise<string>;
+}
+
+/** The part of the queue that the API uses. */
+export interface JobQueue {
+  enqueue(message: { readonly kind: 'specialize'; readonly id: string }): Promise<void>;
+  depth(): Promise<number>;
+  cancel(id: string): Promise<void>;
+  isReady(): Promise<boolean>;
+}
+
+export interface ApiSettings {
+  readonly version: string;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** True while the database answers. */
+  readonly isReady: () => Promise<boolean>;
+  /** How often a waiting request looks at its row; 250 ms unless given. */
+  readonly pollMs?: number;
+  /** How often a silent event stream gets a comment; 15,000 ms unless given. */
+  readonly heartbeatMs?: number;
+}
+
+/** Everything the API stands on. */
+export interface ApiDeps {
+  readonly specializations: SpecializationStore;
+  readonly artifacts: ArtifactStore;
+  readonly queue: JobQueue;
+  readonly catalog: Catalog;
+  readonly settings: ApiSettings;
+  readonly pages: Pages;
+}
