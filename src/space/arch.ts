@@ -1,0 +1,104 @@
+import { BespokeError } from '../common/errors.js';
+import { canonicalJson, sha256 } from '../common/hash.js';
+import { activeSlots, slotCount } from './slots.js';
+import type { Arch, ArchId, SearchSpace } from './types.js';
+
+/** Counting works at any resolution from here up, pixels; smaller maps vanish in the strides. */
+export const MIN_RESOLUTION = 8;
+
+function fillActive(space: SearchSpace, arch: Arch, key: 'kernelSizes' | 'expandRatios'): number[] {
+  const filled = new Array<number>(slotCount(space)).fill(Math.min(...space[key]));
+  for (const { slot } of activeSlots(space, arch)) filled[slot] = arch[key][slot]!;
+  return filled;
+}
+
+/**
+ * The canonical form: entries of inactive block slots become the space's smallest value, so that equal networks are equal data.
+ * @returns a new arch; the argument is not changed
+ */
+export function canonicalArch(space: SearchSpace, arch: Arch): Arch {
+  return {
+    spaceId: space.id,
+    kernelSizes: fillActive(space, arch, 'kernelSizes'),
+    expandRatios: fillActive(space, arch, 'expandRatios'),
+    depths: [...arch.depths],
+    resolution: arch.resolution,
+  };
+}
+
+/** Hex sha256 over the canonical arch with its space id: equal for equal networks, whatever their inactive slots say. */
+export function archId(space: SearchSpace, arch: Arch): ArchId {
+  // The brand means exactly this hash of a canonical arch.
+  return sha256(canonicalJson(canonicalArch(space, arch))) as string as ArchId;
+}
+
+function uniformArch(space: SearchSpace, choose: (...values: number[]) => number): Arch {
+  const slots = slotCount(space);
+  return canonicalArch(space, {
+    spaceId: space.id,
+    kernelSizes: new Array<number>(slots).fill(choose(...space.kernelSizes)),
+    expandRatios: new Array<number>(slots).fill(choose(...space.expandRatios)),
+    depths: space.stages.map((stage) => choose(...stage.depths)),
+    resolution: choose(...space.resolutions),
+  });
+}
+
+/** The largest arch: every elastic choice at its largest. */
+export function maxArch(space: SearchSpace): Arch {
+  return uniformArch(space, Math.max);
+}
+
+/** The smallest arch: every elastic choice at its smallest. */
+export function minArch(space: SearchSpace): Arch {
+  return uniformArch(space, Math.min);
+}
+
+export interface InSpaceOptions {
+  /** Accept every whole resolution of at least {@link MIN_RESOLUTION} pixels, as counting does. */
+  readonly anyResolution?: boolean;
+}
+
+function refuse(space: SearchSpace, what: string, value: unknown, allowed: string): never {
+  const given = value === undefined ? 'nothing' : JSON.stringify(value);
+  throw new BespokeError(
+    'arch-out-of-space',
+    `Architecture for space "${space.id}": ${what} is ${given}; it must be ${allowed}.`,
+  );
+}
+
+function assertResolution(space: SearchSpace, resolution: number, options: InSpaceOptions): void {
+  if (options.anyResolution === true) {
+    if (Number.isInteger(resolution) && resolution >= MIN_RESOLUTION) return;
+    refuse(space, 'resolution', resolution, `a whole number of pixels, at least ${MIN_RESOLUTION}`);
+  }
+  if (space.resolutions.includes(resolution)) return;
+  refuse(space, 'resolution', resolution, `one of ${space.resolutions.join(', ')}`);
+}
+
+/**
+ * Checks that an arch lies in the space; entries of inactive block slots are not looked at.
+ * @throws BespokeError `arch-out-of-space`, naming the slot, the value and the allowed values
+ */
+export function assertArchInSpace(space: SearchSpace, arch: Arch, options: InSpaceOptions = {}): void {
+  if (arch.spaceId !== space.id) refuse(space, 'spaceId', arch.spaceId, `"${space.id}"`);
+  if (arch.depths.length !== space.stages.length) {
+    refuse(space, 'the number of depths', arch.depths.length, `${space.stages.length}, one per stage`);
+  }
+  space.stages.forEach((stage, stageIndex) => {
+    const depth = arch.depths[stageIndex];
+    if (depth !== undefined && stage.depths.includes(depth)) return;
+    refuse(space, `depths[${stageIndex}]`, depth, `one of ${stage.depths.join(', ')}`);
+  });
+  for (const key of ['kernelSizes', 'expandRatios'] as const) {
+    const slots = slotCount(space);
+    if (arch[key].length !== slots)
+      refuse(space, `the number of ${key}`, arch[key].length, `${slots}, one per block slot`);
+    for (const { slot, stageIndex, blockIndex } of activeSlots(space, arch)) {
+      const value = arch[key][slot];
+      if (value !== undefined && space[key].includes(value)) continue;
+      const where = `${key}[${slot}] (stage ${stageIndex}, block ${blockIndex})`;
+      refuse(space, where, value, `one of ${space[key].join(', ')}`);
+    }
+  }
+  assertResolution(space, arch.resolution, options);
+}

@@ -1,0 +1,28 @@
+import { lower } from './lower.js';
+import { layerModelBytes, MODEL_BYTES_OVERHEAD } from './model-bytes.js';
+import { peakActivationElements } from './peak-memory.js';
+import type { Arch, ArchCosts, LayerSpec, SearchSpace } from './types.js';
+
+/** Bytes of one float32 activation. */
+export const ACTIVATION_BYTES = 4;
+
+/** Sum of a per-layer figure. */
+export function sumOver(layers: readonly LayerSpec[], figure: (layer: LayerSpec) => number): number {
+  return layers.reduce((sum, layer) => sum + figure(layer), 0);
+}
+
+/** The costs of lowered layers; `modelBytes` includes the file's fixed part. */
+export function layerCosts(layers: readonly LayerSpec[]): ArchCosts {
+  return {
+    macs: sumOver(layers, (layer) => layer.macs),
+    params: sumOver(layers, (layer) => layer.params),
+    modelParams: sumOver(layers, (layer) => layer.modelParams),
+    modelBytes: MODEL_BYTES_OVERHEAD.file + sumOver(layers, layerModelBytes),
+    peakMemoryBytes: ACTIVATION_BYTES * peakActivationElements(layers),
+  };
+}
+
+/** The exact costs of an architecture, from its layers alone: MACs and memory at batch 1. */
+export function archCosts(space: SearchSpace, arch: Arch): ArchCosts {
+  return layerCosts(lower(space, arch));
+}

@@ -1,0 +1,145 @@
+import type { Activation, ConvLayer, LinearLayer, PoolLayer, SqueezeExciteLayer } from './types.js';
+
+/** Channel counts are multiples of this, as vector units like them (Sandler et al. 2018). */
+const CHANNEL_DIVISOR = 8;
+/** Rounding may not take away more than a tenth of the channels. */
+const MIN_KEPT_SHARE = 0.9;
+
+/**
+ * Rounds a channel count to the nearest multiple of 8 (halves up), at least 8 and at least 0.9 of the value.
+ * Source: the published MobileNet code, `make_divisible`.
+ */
+export function makeDivisible(value: number): number {
+  const nearest = Math.floor((value + CHANNEL_DIVISOR / 2) / CHANNEL_DIVISOR) * CHANNEL_DIVISOR;
+  const rounded = Math.max(CHANNEL_DIVISOR, nearest);
+  return rounded < MIN_KEPT_SHARE * value ? rounded + CHANNEL_DIVISOR : rounded;
+}
+
+/** Hidden channels of an inverted residual: input channels times the expand ratio, rounded as {@link makeDivisible} does. */
+export function hiddenChannels(inChannels: number, expandRatio: number): number {
+  return makeDivisible(Math.round(inChannels * expandRatio));
+}
+
+/** Side of a convolution's output, pixels, with padding `kernel // 2` (odd kernels): independent of the kernel. */
+export function convOutSize(inSize: number, stride: number): number {
+  return Math.floor((inSize - 1) / stride) + 1;
+}
+
+/** A feature map on its way through the network: who made it, and its shape [N, channels, size, size]. */
+export interface FeatureMap {
+  readonly name: string;
+  readonly channels: number;
+  readonly size: number;
+}
+
+/** The map a layer puts out. */
+export function outputOf(layer: { name: string; outChannels: number; outSize: number }): FeatureMap {
+  return { name: layer.name, channels: layer.outChannels, size: layer.outSize };
+}
+
+interface ConvChoice {
+  readonly name: string;
+  readonly op: 'conv' | 'depthwise';
+  readonly outChannels: number;
+  readonly kernel: number;
+  readonly stride: 1 | 2;
+  readonly activation: Activation;
+  readonly addFrom?: string | undefined;
+  readonly slot?: BlockPosition | undefined;
+}
+
+/** Where a block stands; absent for stem, fixed first block and head. */
+export interface BlockPosition {
+  readonly stageIndex: number;
+  readonly blockIndex: number;
+}
+
+/** A convolution with its batch normalisation: no bias of its own, scale and shift counted in `params`, folded into a bias in `modelParams`. */
+export function convLayer(from: FeatureMap, choice: ConvChoice): ConvLayer {
+  const { name, op, outChannels, kernel, stride, activation, addFrom, slot } = choice;
+  const outSize = convOutSize(from.size, stride);
+  const inPerGroup = op === 'depthwise' ? 1 : from.channels;
+  const weights = outChannels * inPerGroup * kernel * kernel;
+  return {
+    name,
+    op,
+    input: from.name,
+    inChannels: from.channels,
+    outChannels,
+    inSize: from.size,
+    outSize,
+    kernel,
+    stride,
+    activation,
+    ...(addFrom === undefined ? {} : { addFrom }),
+    ...slot,
+    macs: weights * outSize * outSize,
+    params: weights + 2 * outChannels,
+    modelParams: weights + outChannels,
+  };
+}
+
+/**
+ * Squeeze-and-excite on a map; the middle has a quarter of the channels, rounded as {@link makeDivisible} does.
+ * Source: Howard et al. 2019, section 5.3.
+ */
+export function squeezeExciteLayer(from: FeatureMap, name: string, slot?: BlockPosition): SqueezeExciteLayer {
+  const midChannels = makeDivisible(Math.floor(from.channels / 4)); // a quarter: the published reduction
+  const weights = 2 * from.channels * midChannels;
+  const params = weights + midChannels + from.channels;
+  return {
+    name,
+    op: 'squeezeExcite',
+    input: from.name,
+    inChannels: from.channels,
+    outChannels: from.channels,
+    inSize: from.size,
+    outSize: from.size,
+    midChannels,
+    ...slot,
+    macs: weights,
+    params,
+    modelParams: params,
+  };
+}
+
+/** Global average pool: a map to a vector; costs no multiply-accumulates in this count. */
+export function poolLayer(from: FeatureMap, name: string): PoolLayer {
+  return {
+    name,
+    op: 'globalPool',
+    input: from.name,
+    inChannels: from.channels,
+    outChannels: from.channels,
+    inSize: from.size,
+    outSize: 1,
+    macs: 0,
+    params: 0,
+    modelParams: 0,
+  };
+}
+
+/** A fully connected layer on a pooled vector. */
+export function linearLayer(
+  from: FeatureMap,
+  choice: {
+    readonly name: string;
+    readonly outChannels: number;
+    readonly bias: boolean;
+    readonly activation: Activation;
+  },
+): LinearLayer {
+  const weights = from.channels * choice.outChannels;
+  const params = weights + (choice.bias ? choice.outChannels : 0);
+  return {
+    ...choice,
+    op: 'linear',
+    input: from.name,
+    inChannels: from.channels,
+    inSize: 1,
+    outSize: 1,
+    macs: weights,
+    params,
+    modelParams: params,
+  };
+}

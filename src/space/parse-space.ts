@@ -1,0 +1,151 @@
+import {
+  type JsonObject,
+  type NumberRule,
+  readAscending,
+  readBoolean,
+  readChoice,
+  readList,
+  readNumber,
+  readObject,
+  refuseJson,
+  wholeBetween,
+} from './json-reader.js';
+import type { Activation, MobileNetV3Space, SearchSpace, StageSpec } from './types.js';
+
+const ACTIVATIONS = ['none', 'relu', 'relu6', 'hSwish'] as const satisfies readonly Activation[];
+const ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+// The bounds keep what a file describes within what can be counted exactly (below 2^53) and held in memory.
+const CHANNELS = wholeBetween(1, 16_384);
+const CLASSES = wholeBetween(2, 100_000);
+const RESOLUTION = wholeBetween(8, 4_096);
+const DEPTH = wholeBetween(1, 32);
+const MAX_STAGES = 16;
+const MAX_KERNEL = 15;
+const KERNEL: NumberRule = {
+  words: `an odd whole number from 1 to ${MAX_KERNEL}`,
+  holds: (value) => Number.isInteger(value) && value % 2 === 1 && value >= 1 && value <= MAX_KERNEL,
+};
+const EXPAND_RATIO: NumberRule = {
+  words: 'a number above 1 and at most 16',
+  holds: (value) => value > 1 && value <= 16,
+};
+const STRIDE: NumberRule = { words: '1 or 2', holds: (value) => value === 1 || value === 2 };
+const EPSILON: NumberRule = { words: 'a number above 0 and below 1', holds: (value) => value > 0 && value < 1 };
+/** The kernels that the learned transform chain 7 -> 5 -> 3 can make. */
+const TRANSFORM_KERNELS: readonly number[] = [3, 5, 7];
+
+const MEMBERS = [
+  'family',
+  'id',
+  'inputChannels',
+  'classes',
+  'resolutions',
+  'kernelSizes',
+  'expandRatios',
+  'stem',
+  'firstBlock',
+  'stages',
+  'finalExpand',
+  'featureMix',
+  'kernelTransform',
+  'bnEpsilon',
+];
+
+function readStride(object: JsonObject): 1 | 2 {
+  return readNumber(object, 'stride', STRIDE) === 1 ? 1 : 2;
+}
+
+function readConvPart(object: JsonObject): MobileNetV3Space['stem'] {
+  return {
+    channels: readNumber(object, 'channels', CHANNELS),
+    kernel: readNumber(object, 'kernel', KERNEL),
+    stride: readStride(object),
+    activation: readChoice(object, 'activation', ACTIVATIONS),
+  };
+}
+
+function readStage(value: unknown, where: string): StageSpec {
+  const object = readObject(value, where, ['channels', 'stride', 'activation', 'squeezeExcite', 'depths']);
+  return {
+    channels: readNumber(object, 'channels', CHANNELS),
+    stride: readStride(object),
+    activation: readChoice(object, 'activation', ACTIVATIONS),
+    squeezeExcite: readBoolean(object, 'squeezeExcite'),
+    depths: readAscending(object, 'depths', DEPTH),
+  };
+}
+
+function readFirstBlock(value: unknown, where: string): NonNullable<MobileNetV3Space['firstBlock']> {
+  const object = readObject(value, where, ['channels', 'kernel', 'stride', 'activation', 'squeezeExcite']);
+  return { ...readConvPart(object), squeezeExcite: readBoolean(object, 'squeezeExcite') };
+}
+
+function readFinalExpand(value: unknown, where: string): NonNullable<MobileNetV3Space['finalExpand']> {
+  const object = readObject(value, where, ['channels', 'activation']);
+  return {
+    channels: readNumber(object, 'channels', CHANNELS),
+    activation: readChoice(object, 'activation', ACTIVATIONS),
+  };
+}
+
+function readFeatureMix(value: unknown, where: string): NonNullable<MobileNetV3Space['featureMix']> {
+  const object = readObject(value, where, ['channels', 'activation', 'bias']);
+  return {
+    channels: readNumber(object, 'channels', CHANNELS),
+    activation: readChoice(object, 'activation', ACTIVATIONS),
+    bias: readBoolean(object, 'bias'),
+  };
+}
+
+function readKernels(space: JsonObject, kernelTransform: boolean): number[] {
+  const kernelSizes = readAscending(space, 'kernelSizes', KERNEL);
+  if (kernelTransform && !kernelSizes.every((kernel) => TRANSFORM_KERNELS.includes(kernel))) {
+    refuseJson(`${space.where}: kernelSizes`, 'out of 3, 5, 7 where kernelTransform is true', kernelSizes);
+  }
+  return kernelSizes;
+}
+
+/** The parts a space may lack: each is read only where the file has it. */
+function readOptionalParts(space: JsonObject): Pick<MobileNetV3Space, 'firstBlock' | 'finalExpand' | 'featureMix'> {
+  const { firstBlock, finalExpand, featureMix } = space.members;
+  const at = (key: string): string => `${space.where}: ${key}`;
+  return {
+    ...(firstBlock === undefined ? {} : { firstBlock: readFirstBlock(firstBlock, at('firstBlock')) }),
+    ...(finalExpand === undefined ? {} : { finalExpand: readFinalExpand(finalExpand, at('finalExpand')) }),
+    ...(featureMix === undefined ? {} : { featureMix: readFeatureMix(featureMix, at('featureMix')) }),
+  };
+}
+
+/**
+ * Reads a search space from JSON, checking every member.
+ * @param json a parsed JSON value
+ * @param where what error sentences call it, a file's name say
+ * @throws BespokeError `invalid-request` with one sentence: the member, the rule, what was given
+ */
+export function parseSpace(json: unknown, where: string): SearchSpace {
+  const space = readObject(json, where, MEMBERS);
+  const family = readChoice(space, 'family', ['mobilenet-v3']);
+  const id = space.members.id;
+  if (typeof id !== 'string' || !ID_PATTERN.test(id)) {
+    refuseJson(`${where}: id`, 'lower-case letters, digits, ".", "_" and "-", at most 64 characters', id);
+  }
+  const kernelTransform = readBoolean(space, 'kernelTransform');
+  const stages = readList(space, 'stages', MAX_STAGES);
+  return {
+    family,
+    id,
+    inputChannels: readNumber(space, 'inputChannels', CHANNELS),
+    classes: readNumber(space, 'classes', CLASSES),
+    resolutions: readAscending(space, 'resolutions', RESOLUTION),
+    kernelSizes: readKernels(space, kernelTransform),
+    expandRatios: readAscending(space, 'expandRatios', EXPAND_RATIO),
+    stem: readConvPart(
+      readObject(space.members.stem, `${where}: stem`, ['channels', 'kernel', 'stride', 'activation']),
+    ),
+    stages: stages.map((stage, index) => readStage(stage, `${where}: stages[${index}]`)),
+    ...readOptionalParts(space),
+    kernelTransform,
+    bnEpsilon: readNumber(space, 'bnEpsilon', EPSILON),
+  };
+}
