@@ -2,6 +2,7 @@ import type { Problem } from '../common/errors.js';
 import type { MeasuredLatency } from '../evaluate/types.js';
 import type { Candidate, LatencyStatistic } from '../search/types.js';
 import type { Arch, LayerSpec } from '../space/types.js';
+import type { InputSpec } from '../tensor/image-set.js';
 
 /** The limits of a request; each absent one is not limited. Units in the names. */
 export interface Constraints {
@@ -93,6 +94,8 @@ export interface Report {
   readonly paretoFront: readonly Candidate[];
   readonly searchHistory: readonly SearchPoint[];
   readonly layers: readonly (LayerSpec & { readonly latencyMs?: number })[];
+  /** How an image becomes the model's input, and what its outputs are called. */
+  readonly input: InputSpec & { readonly classNames: readonly string[] };
   readonly artifact: ArtifactInfo;
   readonly supernet: { readonly id: string; readonly sha256: string; readonly spaceId: string };
   readonly hardware: {

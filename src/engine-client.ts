@@ -1,0 +1,68 @@
+import type { EstimateRequest, EstimateResult, HardwareInfo, SupernetInfo } from './api/ports.js';
+import type { Problem } from './common/errors.js';
+import type { Progress } from './common/work.js';
+import { Child, ChildGoneError } from './runtime/child.js';
+import type { Claim } from './specialize/ports.js';
+import { type Engine, EngineLostError } from './specialize/run-job.js';
+import type { JobProgress, Outcome } from './specialize/types.js';
+
+/** Where the engine's process finds its bundles and keeps its latency profiles. */
+export interface EngineOptions {
+  readonly modelDirs: readonly string[];
+  readonly dataDir: string;
+}
+
+/** A folder that looked like a bundle and was refused. */
+export interface RefusedBundle {
+  readonly dir: string;
+  readonly problem: Problem;
+}
+
+/** What the engine's process serves once it has loaded. */
+export interface EngineCatalog {
+  readonly supernets: readonly SupernetInfo[];
+  readonly hardware: readonly HardwareInfo[];
+  readonly refused: readonly RefusedBundle[];
+  /** Latency profiles as JSON, for pure arithmetic in other processes. */
+  readonly profiles: readonly unknown[];
+}
+
+/** The numeric work as seen from the API's process; it runs in one child. */
+export interface EngineClient extends Engine {
+  /** Loads the bundles and, at the first start on a machine, measures its latency profile (under 30 s). */
+  load(onProgress: (progress: Progress) => void): Promise<EngineCatalog>;
+  estimate(request: EstimateRequest, signal: AbortSignal): Promise<EstimateResult>;
+  close(): void;
+}
+
+const withEngineLost = async <T>(work: Promise<T>): Promise<T> => {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof ChildGoneError) throw new EngineLostError(error.message);
+    throw error;
+  }
+};
+
+/** Makes the client of an engine process; the process starts with the first call, and again with the first one after it ended. */
+export function makeEngineClient(options: EngineOptions): EngineClient {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const modulePath = new URL(`./engine-child.${extension}`, import.meta.url).pathname;
+  const child = new Child(modulePath, [JSON.stringify(options)]);
+  return {
+    load: (onProgress) =>
+      withEngineLost(
+        // The child's `load` emits Progress and nothing else.
+        child.call<EngineCatalog>('load', undefined, { onEvent: (event) => onProgress(event as Progress) }),
+      ),
+    estimate: (request, signal) => withEngineLost(child.call<EstimateResult>('estimate', request, { signal })),
+    specialize: (claim: Claim, { signal, onProgress }) =>
+      withEngineLost(
+        // The child's `specialize` emits JobProgress and nothing else.
+        child.call<Outcome>('specialize', claim, { signal, onEvent: (event) => onProgress(event as JobProgress) }),
+      ),
+    silentMs: () => child.silentMs,
+    restart: () => child.kill(),
+    close: () => child.kill(),
+  };
+}

@@ -1,0 +1,55 @@
+import { throwIfAborted } from '../common/work.js';
+import { prepareImages } from '../data/prepare-images.js';
+import { calibrateBatchNorm } from '../evaluate/calibrate.js';
+import { archCosts } from '../space/costs.js';
+import { lower } from '../space/lower.js';
+import type { Arch, ArchCosts, LayerSpec } from '../space/types.js';
+import { type ExtractedModel, extractSubnet } from '../supernet/extract.js';
+import { sliceSubnet } from '../supernet/slice.js';
+import type { BatchNormStatistics, Bundle, Subnet } from '../supernet/types.js';
+
+/**
+ * Images per calibration batch. Part of what determines a model's bytes (statistics are averaged over batches),
+ * as in the published procedure (batches of 200-250 of 2,000 images); changing it needs a new exporter revision.
+ */
+export const CALIBRATION_BATCH = 250;
+/** One thread: sums are then always in the same order, and the same architecture has the same bytes. */
+const CALIBRATION_THREADS = 1;
+
+/** A sub-network cut from the bundle, calibrated and exported; nothing of it is measured yet. */
+export interface Delivery {
+  readonly arch: Arch;
+  readonly layers: readonly LayerSpec[];
+  readonly costs: ArchCosts;
+  readonly subnet: Subnet;
+  readonly statistics: BatchNormStatistics;
+  readonly extracted: ExtractedModel;
+}
+
+export interface DeliverOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onStage?: (stage: 'extracting' | 'calibrating') => void;
+}
+
+/**
+ * Cuts one architecture out of a bundle: slices the weights, calibrates batch normalisation on the bundle's calibration images, folds it and
+ * writes ONNX. A function of (weights, arch, calibration images, exporter revision) alone: same inputs, same bytes.
+ * @param arch canonical, in the bundle's space
+ */
+export async function deliver(bundle: Bundle, arch: Arch, options: DeliverOptions = {}): Promise<Delivery> {
+  const { supernet, calibration, input } = bundle;
+  options.onStage?.('extracting');
+  const layers = lower(supernet.space, arch);
+  const subnet = sliceSubnet(supernet, arch, layers);
+  throwIfAborted(options.signal);
+  options.onStage?.('calibrating');
+  const everyImage = Array.from({ length: calibration.count }, (_, index) => index);
+  const images = prepareImages(calibration, everyImage, input, arch.resolution);
+  const statistics = await calibrateBatchNorm(subnet, images, {
+    batch: CALIBRATION_BATCH,
+    threads: CALIBRATION_THREADS,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const extracted = extractSubnet(bundle, subnet, statistics);
+  return { arch, layers, costs: archCosts(supernet.space, arch), subnet, statistics, extracted };
+}

@@ -1,0 +1,137 @@
+import { BespokeError, toProblem } from '../common/errors.js';
+import type { Claim, JobStore } from './ports.js';
+import type { JobProgress, Outcome } from './types.js';
+
+/** What does a job's numeric work, elsewhere (a child process). */
+export interface Engine {
+  /**
+   * Runs a claimed job. Rejects with an AbortError when `signal` aborts, with {@link EngineLostError} when the engine itself ended,
+   * and with a BespokeError when the job cannot succeed.
+   */
+  specialize(
+    claim: Claim,
+    options: { readonly signal: AbortSignal; readonly onProgress: (progress: JobProgress) => void },
+  ): Promise<Outcome>;
+  /** Milliseconds since the engine last gave a sign of life. */
+  silentMs(): number;
+  /** Ends the engine's process, even a stopped one; the next job starts a new one. */
+  restart(): void;
+}
+
+/** The engine ended in the middle of a job; the job can be tried again. */
+export class EngineLostError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'EngineLostError';
+  }
+}
+
+export interface JobLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface RunJobDeps {
+  readonly jobs: JobStore;
+  readonly engine: Engine;
+  readonly workerId: string;
+  readonly leaseMs: number;
+  readonly maxAttempts: number;
+  readonly log: JobLog;
+}
+
+/** How a job ended for this worker. `released`: back in the queue (enqueue it again); `lost`: another worker has it now. */
+export type JobEnd = 'notClaimed' | 'finished' | 'canceled' | 'released' | 'lost';
+
+/** How often progress and the lease are written while a job runs, ms: people watch it, and a cancel request is read by it. */
+const HEARTBEAT_MS = 250;
+
+type Interruption = 'canceled' | 'lost' | 'engineSilent';
+
+/**
+ * Claims a job, runs it in the engine and writes its one final status. The lease is renewed only while the engine gives signs of life,
+ * so a stopped or hung engine loses the job like a dead one; every write is fenced by the attempt number.
+ */
+export async function runJob(deps: RunJobDeps, id: string): Promise<JobEnd> {
+  const claim = await deps.jobs.claim(id, deps.workerId, deps.leaseMs);
+  if (claim === undefined) return 'notClaimed';
+  const watch = watchLease(deps, claim);
+  try {
+    const outcome = await deps.engine.specialize(claim, { signal: watch.signal, onProgress: watch.note });
+    await watch.stop();
+    return (await deps.jobs.finish(claim.id, claim.attempt, outcome)) ? 'finished' : 'lost';
+  } catch (error) {
+    await watch.stop();
+    return await endInterrupted(deps, claim, { error, interruption: watch.interruption() });
+  }
+}
+
+async function endInterrupted(
+  { jobs, maxAttempts, log }: RunJobDeps,
+  { id, attempt }: Claim,
+  { error, interruption }: { readonly error: unknown; readonly interruption: Interruption | undefined },
+): Promise<JobEnd> {
+  if (interruption === 'lost') return 'lost';
+  if (interruption === 'canceled') return (await jobs.finishCanceled(id, attempt)) ? 'canceled' : 'lost';
+  const isEngineLost = error instanceof EngineLostError || interruption === 'engineSilent';
+  if (isEngineLost && attempt < maxAttempts) {
+    log.warn(
+      { specializationId: id, attempt, err: error },
+      'the numeric process ended; the job goes back to the queue',
+    );
+    return (await jobs.release(id, attempt)) ? 'released' : 'lost';
+  }
+  if (!(error instanceof BespokeError))
+    log.error({ specializationId: id, attempt, err: error }, 'the job failed unexpectedly');
+  return (await jobs.finish(id, attempt, { status: 'failed', problem: toProblem(error) })) ? 'finished' : 'lost';
+}
+
+/** Renews the lease, writes progress, and aborts the work when it is canceled, lost, or the engine falls silent. */
+function watchLease(deps: RunJobDeps, claim: Claim) {
+  const controller = new AbortController();
+  let interruption: Interruption | undefined;
+  let progress: JobProgress = { stage: 'searching', fraction: 0 };
+  let inFlight: Promise<void> = Promise.resolve();
+  let isStopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const interrupt = (why: Interruption): void => {
+    interruption ??= why;
+    controller.abort(new DOMException(why, 'AbortError'));
+  };
+  const beat = async (): Promise<void> => {
+    if (deps.engine.silentMs() > deps.leaseMs) {
+      interrupt('engineSilent');
+      deps.engine.restart();
+      return;
+    }
+    try {
+      const { lost, cancelRequested } = await deps.jobs.heartbeat(claim.id, claim.attempt, deps.leaseMs, progress);
+      if (lost) interrupt('lost');
+      else if (cancelRequested) interrupt('canceled');
+    } catch (error) {
+      // A database that is away for a moment must not end the work; if it stays away, the lease runs out by itself.
+      deps.log.warn({ specializationId: claim.id, err: error }, 'the heartbeat could not be written');
+    }
+  };
+  const schedule = (): void => {
+    if (isStopped) return;
+    timer = setTimeout(() => {
+      inFlight = beat().then(schedule);
+    }, HEARTBEAT_MS);
+  };
+  schedule();
+  return {
+    signal: controller.signal,
+    note: (next: JobProgress): void => {
+      progress = next;
+    },
+    interruption: (): Interruption | undefined => interruption,
+    stop: async (): Promise<void> => {
+      isStopped = true;
+      clearTimeout(timer);
+      await inFlight;
+    },
+  };
+}
