@@ -1,0 +1,181 @@
+import type { Problem } from '../common/errors.js';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import type { Claim, JobStore } from '../specialize/ports.js';
+import type { JobProgress, Outcome, SpecializationRequest } from '../specialize/types.js';
+import { addArtifact } from './artifact-store.js';
+import { isUuid } from './cursor.js';
+import { guarded } from './database-error.js';
+import { filterColumns, fromJson, resultOf, toJson } from './rows.js';
+import { move } from './transitions.js';
+
+/** Time for the transaction that writes an artifact, ms; 20 MB take about 0.5 s on two busy cores. */
+const FINISH_TIMEOUT_MS = 60_000;
+
+/** Ids that one sweep hands back at most; the oldest first, the next sweep brings the rest. */
+const SWEEP_LIMIT = 1000;
+
+type Transaction = Prisma.TransactionClient;
+
+/** The rows as a worker sees them, in PostgreSQL; leases run on the database's clock. */
+export function makeJobStore(prisma: PrismaClient): JobStore {
+  return {
+    claim: (id, workerId, leaseMs) => guarded(() => claim(prisma, { id, workerId, leaseMs })),
+    heartbeat: (id, attempt, leaseMs, progress) => guarded(() => heartbeat(prisma, { id, attempt, leaseMs, progress })),
+    finish: (id, attempt, outcome) =>
+      guarded(() => prisma.$transaction((tx) => finish(tx, { id, attempt, outcome }), { timeout: FINISH_TIMEOUT_MS })),
+    finishCanceled: (id, attempt) => guarded(() => finishCanceled(prisma, id, attempt)),
+    release: (id, attempt) => guarded(() => release(prisma, id, attempt)),
+    sweep: (maxAttempts, problem) => guarded(() => prisma.$transaction((tx) => sweep(tx, maxAttempts, problem))),
+  };
+}
+
+async function claim(
+  prisma: PrismaClient,
+  { id, workerId, leaseMs }: { readonly id: string; readonly workerId: string; readonly leaseMs: number },
+): Promise<Claim | undefined> {
+  if (!isUuid(id)) return undefined;
+  const { from, to } = move('queued', 'running');
+  const [taken] = await prisma.$queryRaw<
+    { readonly attempt: number; readonly request: unknown; readonly created_at: Date }[]
+  >`
+    UPDATE specializations SET
+      status = ${to}::specialization_status, attempt = attempt + 1, worker_id = ${workerId},
+      lease_expires_at = now() + make_interval(secs => ${leaseMs / 1000}::float8),
+      started_at = coalesce(started_at, now()), stage = NULL, progress = 0
+    WHERE id = ${id}::uuid AND status = ${from}::specialization_status
+    RETURNING attempt, request, created_at`;
+  if (taken === undefined) return undefined;
+  return {
+    id,
+    attempt: taken.attempt,
+    request: fromJson<SpecializationRequest>(taken.request),
+    createdAt: taken.created_at.toISOString(),
+  };
+}
+
+async function heartbeat(
+  prisma: PrismaClient,
+  beat: { readonly id: string; readonly attempt: number; readonly leaseMs: number; readonly progress: JobProgress },
+): Promise<{ readonly lost: boolean; readonly cancelRequested: boolean }> {
+  if (!isUuid(beat.id)) return { lost: true, cancelRequested: false };
+  const fraction = Math.min(Math.max(beat.progress.fraction, 0), 1);
+  const [held] = await prisma.$queryRaw<{ readonly cancel_requested: boolean }[]>`
+    UPDATE specializations SET
+      lease_expires_at = now() + make_interval(secs => ${beat.leaseMs / 1000}::float8),
+      stage = ${beat.progress.stage}, progress = ${fraction}::float8
+    WHERE id = ${beat.id}::uuid AND attempt = ${beat.attempt} AND status = 'running'
+    RETURNING cancel_requested`;
+  return { lost: held === undefined, cancelRequested: held?.cancel_requested ?? false };
+}
+
+interface Finish {
+  readonly id: string;
+  readonly attempt: number;
+  readonly outcome: Outcome;
+}
+
+async function finish(tx: Transaction, { id, attempt, outcome }: Finish): Promise<boolean> {
+  if (!(await holds(tx, id, attempt))) return false;
+  if (outcome.status === 'failed') {
+    const { from, to } = move('running', 'failed');
+    const { count } = await tx.specialization.updateMany({
+      where: { id, attempt, status: from },
+      data: { ...ended(await now(tx)), status: to, problem: toJson(outcome.problem) },
+    });
+    return count === 1;
+  }
+  const { report, model } = outcome;
+  const artifactSha = await addArtifact(tx, report.artifact, model);
+  const { from, to } = move('running', 'succeeded');
+  const { count } = await tx.specialization.updateMany({
+    where: { id, attempt, status: from },
+    data: {
+      ...ended(await now(tx)),
+      ...filterColumns(report),
+      status: to,
+      progress: 1,
+      artifactSha,
+      report: toJson(report),
+      result: toJson(resultOf(report)),
+    },
+  });
+  return count === 1;
+}
+
+/** Locks the row if this attempt still holds it: from here to the end of the transaction no other can take it. */
+async function holds(tx: Transaction, id: string, attempt: number): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  const rows = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM specializations
+    WHERE id = ${id}::uuid AND attempt = ${attempt} AND status = 'running' FOR UPDATE`;
+  return rows.length === 1;
+}
+
+/** The database's clock, as every other time in the row. */
+async function now(tx: Transaction): Promise<Date> {
+  const [row] = await tx.$queryRaw<{ readonly now: Date }[]>`SELECT clock_timestamp() AS now`;
+  return row?.now ?? new Date();
+}
+
+/** What every finished row has: no holder, no stage, a time. */
+function ended(finishedAt: Date) {
+  return { finishedAt, stage: null, workerId: null, leaseExpiresAt: null } as const;
+}
+
+async function finishCanceled(prisma: PrismaClient, id: string, attempt: number): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  const { from, to } = move('running', 'canceled');
+  const count = await prisma.$executeRaw`
+    UPDATE specializations SET
+      status = ${to}::specialization_status, cancel_requested = true, finished_at = now(),
+      stage = NULL, worker_id = NULL, lease_expires_at = NULL
+    WHERE id = ${id}::uuid AND attempt = ${attempt} AND status = ${from}::specialization_status`;
+  return count === 1;
+}
+
+/** A job that was to be canceled does not wait again: it is canceled here. */
+async function release(prisma: PrismaClient, id: string, attempt: number): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  const { from, to } = move('running', 'queued');
+  const canceled = move('running', 'canceled');
+  const count = await prisma.$executeRaw`
+    UPDATE specializations SET
+      status = (CASE WHEN cancel_requested THEN ${canceled.to} ELSE ${to} END)::specialization_status,
+      finished_at = CASE WHEN cancel_requested THEN now() END,
+      stage = NULL, progress = 0, worker_id = NULL, lease_expires_at = NULL
+    WHERE id = ${id}::uuid AND attempt = ${attempt} AND status = ${from}::specialization_status`;
+  return count === 1;
+}
+
+/**
+ * A lost lease counts as a failed attempt, a released one does not:
+ * a worker that shuts down or lacks the bundle says nothing about the job.
+ */
+async function sweep(tx: Transaction, maxAttempts: number, problem: Problem): Promise<readonly string[]> {
+  const requeued = move('running', 'queued');
+  const failed = move('running', 'failed');
+  const canceled = move('running', 'canceled');
+  await tx.$executeRaw`
+    WITH lost AS (
+      SELECT id, CASE
+          WHEN cancel_requested THEN ${canceled.to}
+          WHEN lost_leases + 1 >= ${maxAttempts} THEN ${failed.to}
+          ELSE ${requeued.to}
+        END::specialization_status AS next
+      FROM specializations
+      WHERE status = ${requeued.from}::specialization_status AND lease_expires_at < now()
+      FOR UPDATE SKIP LOCKED)
+    UPDATE specializations AS row SET
+      status = next, lost_leases = lost_leases + 1,
+      finished_at = CASE WHEN next <> ${requeued.to}::specialization_status THEN now() END,
+      problem = CASE WHEN next = ${failed.to}::specialization_status THEN ${JSON.stringify(problem)}::json END,
+      stage = NULL, progress = 0, worker_id = NULL, lease_expires_at = NULL
+    FROM lost WHERE row.id = lost.id`;
+  const waiting = await tx.specialization.findMany({
+    where: { status: requeued.to },
+    orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+    take: SWEEP_LIMIT,
+    select: { id: true },
+  });
+  return waiting.map(({ id }) => id);
+}

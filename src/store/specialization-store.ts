@@ -1,0 +1,161 @@
+import { BespokeError } from '../common/errors.js';
+import type { Sha256 } from '../common/hash.js';
+import { invariant } from '../common/invariant.js';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
+import type { HistoryFilter, HistoryPage, SpecializationStore } from '../specialize/ports.js';
+import type { Report, SpecializationRequest, SpecializationRow } from '../specialize/types.js';
+import { removeUnreferenced } from './artifact-store.js';
+import { decodeCursor, encodeCursor, isUuid } from './cursor.js';
+import { guarded } from './database-error.js';
+import { after, whereOf } from './history-filter.js';
+import { fromJson, type StoredRow, toJson, toRow } from './rows.js';
+import { FINISHED_STATUSES, move } from './transitions.js';
+
+/** How long an idempotency key binds its first answer (api.md). */
+const IDEMPOTENCY_HOURS = 24;
+
+/** Prisma's code of a broken unique constraint. */
+const UNIQUE_VIOLATION = 'P2002';
+
+/** A key can only be freed between two looks by a removal of its row; that does not happen often in a row. */
+const MAX_CREATE_TRIES = 5;
+
+type Created = { readonly row: SpecializationRow; readonly created: boolean };
+type Idempotency = { readonly key: string; readonly bodyHash: Sha256 };
+
+/** The rows as the API and the CLI see them, in PostgreSQL. */
+export function makeSpecializationStore(prisma: PrismaClient): SpecializationStore {
+  return {
+    create: (request, idempotency) =>
+      guarded(() => (idempotency === undefined ? insert(prisma, request) : createOnce(prisma, request, idempotency))),
+    get: (id) => guarded(() => find(prisma, id)),
+    list: (filter, page) => guarded(() => list(prisma, filter, page)),
+    report: (id) => guarded(() => report(prisma, id)),
+    requestCancel: (id) => guarded(() => requestCancel(prisma, id)),
+    remove: (id) => guarded(() => remove(prisma, id)),
+  };
+}
+
+async function insert(
+  prisma: PrismaClient,
+  request: SpecializationRequest,
+  idempotency?: Idempotency,
+): Promise<Created> {
+  const stored = await prisma.specialization.create({
+    data: {
+      request: toJson(request),
+      supernetId: request.supernetId,
+      hardwareId: request.hardwareId,
+      labels: { ...request.labels },
+      ...(idempotency && {
+        idempotencyKey: idempotency.key,
+        idempotencyBodyHash: idempotency.bodyHash,
+      }),
+    },
+    omit: { report: true },
+  });
+  return { row: toRow(stored), created: true };
+}
+
+/** The unique constraint decides between two creates with one key: one inserts, the other reads what it inserted. */
+async function createOnce(
+  prisma: PrismaClient,
+  request: SpecializationRequest,
+  idempotency: Idempotency,
+): Promise<Created> {
+  for (let tries = 0; tries < MAX_CREATE_TRIES; tries++) {
+    const known = await findByKey(prisma, idempotency.key);
+    if (known !== null) return { row: sameBody(known, idempotency), created: false };
+    try {
+      return await insert(prisma, request, idempotency);
+    } catch (error) {
+      const isTaken = error instanceof Prisma.PrismaClientKnownRequestError && error.code === UNIQUE_VIOLATION;
+      if (!isTaken) throw error;
+    }
+  }
+  throw new BespokeError(
+    'conflict',
+    `Idempotency-Key ${JSON.stringify(idempotency.key)} is being used and freed by other requests at this moment.`,
+  );
+}
+
+/** The row of a key within its window; a key that is past it is freed first. By the database's clock. */
+async function findByKey(prisma: PrismaClient, key: string): Promise<StoredRow | null> {
+  await prisma.$executeRaw`
+    UPDATE specializations SET idempotency_key = NULL
+    WHERE idempotency_key = ${key} AND created_at <= now() - make_interval(hours => ${IDEMPOTENCY_HOURS})`;
+  return prisma.specialization.findUnique({ where: { idempotencyKey: key }, omit: { report: true } });
+}
+
+function sameBody(known: StoredRow, { key, bodyHash }: Idempotency): SpecializationRow {
+  if (known.idempotencyBodyHash === bodyHash) return toRow(known);
+  throw new BespokeError(
+    'conflict',
+    `Idempotency-Key ${JSON.stringify(key)} was used for specialization ${known.id} with another body less than ${IDEMPOTENCY_HOURS} h ago; send that body, or another key.`,
+  );
+}
+
+async function find(prisma: PrismaClient, id: string): Promise<SpecializationRow | undefined> {
+  if (!isUuid(id)) return undefined;
+  const stored = await prisma.specialization.findUnique({ where: { id }, omit: { report: true } });
+  return stored === null ? undefined : toRow(stored);
+}
+
+async function list(
+  prisma: PrismaClient,
+  filter: HistoryFilter,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string },
+): Promise<HistoryPage> {
+  invariant(Number.isInteger(limit) && limit > 0, () => `limit must be a positive integer, got ${limit}`);
+  const where = whereOf(filter);
+  const stored = await prisma.specialization.findMany({
+    where: cursor === undefined ? where : { AND: [where, after(decodeCursor(cursor))] },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit + 1, // one more tells whether there is a next page
+    omit: { report: true },
+  });
+  const rows = stored.slice(0, limit);
+  const last = rows.at(-1);
+  const hasNext = stored.length > limit && last !== undefined;
+  return { rows: rows.map(toRow), ...(hasNext && { nextCursor: encodeCursor(last) }) };
+}
+
+async function report(prisma: PrismaClient, id: string): Promise<Report | undefined> {
+  if (!isUuid(id)) return undefined;
+  const stored = await prisma.specialization.findUnique({ where: { id }, select: { report: true } });
+  return fromJson<Report | null | undefined>(stored?.report) ?? undefined;
+}
+
+/** One statement for both cases, so that a lost lease in between cannot hide the row from it. */
+async function requestCancel(prisma: PrismaClient, id: string): Promise<SpecializationRow | undefined> {
+  if (!isUuid(id)) return undefined;
+  const atOnce = move('queued', 'canceled');
+  await prisma.$executeRaw`
+    UPDATE specializations SET
+      cancel_requested = true,
+      finished_at = CASE WHEN status::text = ${atOnce.from} THEN now() END,
+      status = CASE WHEN status::text = ${atOnce.from} THEN ${atOnce.to}::specialization_status ELSE status END
+    WHERE id = ${id}::uuid AND status <> ALL (${FINISHED_STATUSES}::specialization_status[])`;
+  return find(prisma, id);
+}
+
+async function remove(prisma: PrismaClient, id: string): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  return prisma.$transaction(async (tx) => {
+    const gone = await tx.$queryRaw<{ readonly artifact_sha: string | null }[]>`
+      DELETE FROM specializations
+      WHERE id = ${id}::uuid AND status = ANY (${FINISHED_STATUSES}::specialization_status[])
+      RETURNING artifact_sha`;
+    const removed = gone[0];
+    if (removed !== undefined) {
+      if (removed.artifact_sha !== null) await removeUnreferenced(tx, removed.artifact_sha);
+      return true;
+    }
+    const kept = await tx.specialization.findUnique({ where: { id }, select: { status: true } });
+    if (kept === null) return false;
+    throw new BespokeError(
+      'conflict',
+      `Specialization ${id} is ${kept.status}; only a finished one can be removed: cancel it first.`,
+    );
+  });
+}
