@@ -1,0 +1,52 @@
+import { canonicalJson } from '../common/hash.js';
+import { invariant } from '../common/invariant.js';
+import { countModelParams } from '../onnx/check.js';
+import { encodeModel } from '../onnx/codec.js';
+import type { OnnxModel } from '../onnx/ir.js';
+import { inferenceModel } from './graph.js';
+import type { BatchNormStatistics, Bundle, Subnet } from './types.js';
+
+/** Rises whenever the same sub-network would be written as other bytes; part of what names an artifact. */
+export const EXPORTER_REVISION = 1;
+
+/** What extraction needs of a bundle. */
+export type ExtractionSource = Pick<Bundle, 'supernet' | 'input' | 'classNames'>;
+
+/** A delivered model: its bytes, the graph that they encode, and its size. */
+export interface ExtractedModel {
+  readonly model: Uint8Array;
+  readonly onnx: OnnxModel;
+  /** Elements of its initialisers. */
+  readonly modelParams: number;
+}
+
+/** What a delivered model tells about itself: no time, seed or version, so that the same network has the same bytes. */
+function metadataOf(source: ExtractionSource, subnet: Subnet): Readonly<Record<string, string>> {
+  const { supernet, input, classNames } = source;
+  return {
+    'bespoke.arch': canonicalJson(subnet.arch),
+    'bespoke.classes': canonicalJson(classNames),
+    'bespoke.exporter': String(EXPORTER_REVISION),
+    'bespoke.input': canonicalJson({ ...input, resolution: subnet.arch.resolution }),
+    'bespoke.space': subnet.space.id,
+    'bespoke.supernet': supernet.sha256,
+  };
+}
+
+/**
+ * Builds the delivered ONNX model of a sub-network. Equal arguments give equal bytes.
+ * @param statistics from BN calibration of this sub-network
+ */
+export function extractSubnet(
+  source: ExtractionSource,
+  subnet: Subnet,
+  statistics: BatchNormStatistics,
+): ExtractedModel {
+  const { space } = subnet;
+  invariant(
+    source.classNames.length === 0 || source.classNames.length === space.classes,
+    () => `space "${space.id}" has ${space.classes} classes, the bundle names ${source.classNames.length}`,
+  );
+  const onnx = inferenceModel(subnet, statistics, metadataOf(source, subnet));
+  return { model: encodeModel(onnx), onnx, modelParams: countModelParams(onnx) };
+}
