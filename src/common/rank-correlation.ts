@@ -1,7 +1,10 @@
 import { invariant } from './invariant.js';
 
 function checkPair(a: ArrayLike<number>, b: ArrayLike<number>): void {
-  invariant(a.length === b.length && a.length >= 2, () => `a correlation needs two equally long lists, got ${a.length} and ${b.length}`);
+  invariant(
+    a.length === b.length && a.length >= 2,
+    () => `a correlation needs two equally long lists, got ${a.length} and ${b.length}`,
+  );
 }
 
 /** Pairs within runs of equal neighbors: the sum of t (t - 1) / 2 over the runs. */

@@ -38,6 +38,8 @@ export interface LatencyProfile {
     readonly maxPercent: number;
     readonly kendallTau: number;
   };
+  /** A few networks with their measured milliseconds: measured again, they tell how fast the machine is now. */
+  readonly references?: readonly { readonly arch: Arch; readonly ms: number }[];
   readonly measuredAt: string;
   readonly seconds: number;
 }

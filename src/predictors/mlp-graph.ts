@@ -1,0 +1,57 @@
+import { invariant } from '../common/invariant.js';
+import { float, GraphBuilder, int, type Value } from '../onnx/builder.js';
+import type { OnnxModel } from '../onnx/ir.js';
+import { type FloatTensor, floats } from '../tensor/tensor.js';
+
+/** A fully connected layer: weight `[out, in]`, bias `[out]`. */
+export interface DenseLayer {
+  readonly weight: FloatTensor;
+  readonly bias: FloatTensor;
+}
+
+/** An MLP: ReLU between its layers, none after the last, whose output is one number. */
+export interface Mlp {
+  readonly layers: readonly DenseLayer[];
+}
+
+/** Several MLPs whose mean output `z` is the top-1 `mean + std * z`. */
+export interface MlpEnsemble {
+  readonly members: readonly Mlp[];
+  readonly mean: number;
+  readonly std: number;
+}
+
+/** Number of inputs of an ensemble. */
+export function inputSize(ensemble: MlpEnsemble): number {
+  const size = ensemble.members[0]?.layers[0]?.weight.dims[1];
+  invariant(size !== undefined, () => 'an ensemble without layers');
+  return size;
+}
+
+function addMember(builder: GraphBuilder, member: Mlp, prefix: string, encoding: Value): Value {
+  return member.layers.reduce((x, { weight, bias }, i) => {
+    const name = `${prefix}.layers.${i}`;
+    const w = builder.initializer(`${name}.weight`, weight);
+    const b = builder.initializer(`${name}.bias`, bias);
+    const attributes = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
+    const y = builder.node('Gemm', [x, w, b], { attributes });
+    return i === member.layers.length - 1 ? y : builder.node('Relu', [y]);
+  }, encoding);
+}
+
+/**
+ * The ensemble as an ONNX model: input `encoding` [N, features], output `top1` [N, 1], a fraction 0..1 up to the regression's error.
+ * Source: Gemm-13, Relu-14, Sum-13
+ */
+export function ensembleModel(ensemble: MlpEnsemble): OnnxModel {
+  const builder = new GraphBuilder('accuracy-predictor');
+  const encoding = builder.input('encoding', 'float32', ['N', inputSize(ensemble)]);
+  const outputs = ensemble.members.map((member, i) => addMember(builder, member, `members.${i}`, encoding));
+  const sum = builder.node('Sum', outputs);
+  const scale = builder.initializer('scale', floats([], [ensemble.std / ensemble.members.length]));
+  const mean = builder.initializer('mean', floats([], [ensemble.mean]));
+  const scaled = builder.node('Mul', [sum, scale]);
+  const top1 = builder.node('Add', [scaled, mean], { name: 'top1' });
+  builder.output(top1, 'float32', ['N', 1]);
+  return builder.model();
+}

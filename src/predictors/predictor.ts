@@ -1,0 +1,145 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BespokeError } from '../common/errors.js';
+import { encodeModel } from '../onnx/codec.js';
+import { createSession, type ModelSession } from '../runtime/session.js';
+import type { Interval, Objective } from '../search/types.js';
+import { encodeArchs, encodingLength } from '../space/encoding.js';
+import type { Arch, SearchSpace } from '../space/types.js';
+import { floats } from '../tensor/tensor.js';
+import { decodePredictor, PREDICTOR_FILES, type PredictorBytes, type PredictorCard } from './file.js';
+import { ensembleModel } from './mlp-graph.js';
+import { conformalHalfWidth, fractionInterval, type PredictorQuality } from './quality.js';
+
+/** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
+const BATCH = 1024;
+
+/** Which supernet a predictor must have been made for. */
+export interface PredictorTarget {
+  readonly space: SearchSpace;
+  /** sha256 of the supernet's weights file. */
+  readonly weightsSha256: string;
+}
+
+/** Predicts the calibrated top-1 of sub-networks of one supernet, without its weights. Holds a session: release it once. */
+export interface AccuracyPredictor {
+  readonly spaceId: string;
+  /** Resolutions that it was trained on, ascending; others are refused. */
+  readonly resolutions: readonly number[];
+  readonly quality: PredictorQuality;
+  /**
+   * Predicted top-1 per arch, fractions.
+   * @throws BespokeError `arch-out-of-space` for a resolution that the predictor does not know
+   */
+  score(archs: readonly Arch[]): Promise<Float32Array>;
+  /** The predictor as what a search maximizes. */
+  asObjective(): Objective;
+  /**
+   * Where the measured top-1 (on the label images) lies with probability `confidence`, by the residuals of held-out architectures.
+   * @param score a predicted top-1, fraction
+   * @param confidence 0..1, exclusive; as high as the residuals allow (300 of them: 0.996)
+   * @throws BespokeError `invalid-request` for a higher one
+   */
+  interval(score: number, confidence: number): Interval;
+  release(): Promise<void>;
+}
+
+function checkTarget(card: PredictorCard, target: PredictorTarget, where: string): void {
+  const { space, weightsSha256 } = target;
+  const refuse = (detail: string): never => {
+    throw new BespokeError('bundle-invalid', `the accuracy predictor in "${where}" ${detail}`);
+  };
+  if (card.spaceId !== space.id) refuse(`is for the space "${card.spaceId}"; the supernet's is "${space.id}"`);
+  if (card.weightsSha256 !== weightsSha256) {
+    refuse(`was trained for the weights ${card.weightsSha256}; the supernet has ${weightsSha256}`);
+  }
+  const features = encodingLength(space, card.resolutions);
+  if (card.features !== features) refuse(`takes ${card.features} features; an arch of this space has ${features}`);
+  const unknown = card.resolutions.filter((resolution) => !space.resolutions.includes(resolution));
+  if (unknown.length > 0) refuse(`knows the resolutions ${unknown.join(', ')}, which the space does not have`);
+}
+
+/** Refuses archs at a resolution without labels: the encoding's column was never trained. */
+function checkResolutions(archs: readonly Arch[], card: PredictorCard): void {
+  for (const { resolution } of archs) {
+    if (card.resolutions.includes(resolution)) continue;
+    const known = card.resolutions.join(', ');
+    throw new BespokeError(
+      'arch-out-of-space',
+      `the accuracy predictor knows no resolution ${resolution}; it was trained on ${known}`,
+    );
+  }
+}
+
+async function scoreArchs(
+  session: ModelSession,
+  space: SearchSpace,
+  resolutions: readonly number[],
+  archs: readonly Arch[],
+): Promise<Float32Array> {
+  const features = encodingLength(space, resolutions);
+  const scores = new Float32Array(archs.length);
+  for (let start = 0; start < archs.length; start += BATCH) {
+    const batch = archs.slice(start, start + BATCH);
+    const encoding = floats([batch.length, features], encodeArchs(space, batch, undefined, resolutions));
+    const { top1 } = await session.run({ encoding });
+    scores.set(top1?.data as Float32Array, start); // the model, built here, has the float32 output `top1`
+  }
+  return scores;
+}
+
+async function readPredictor(dir: string): Promise<PredictorBytes> {
+  try {
+    const [card, tensors] = await Promise.all([
+      readFile(join(dir, PREDICTOR_FILES.card)),
+      readFile(join(dir, PREDICTOR_FILES.tensors)),
+    ]);
+    return { card, tensors };
+  } catch (cause) {
+    const detail = `the accuracy predictor in "${dir}" cannot be read: ${cause instanceof Error ? cause.message : cause}`;
+    throw new BespokeError('bundle-invalid', detail, {}, cause);
+  }
+}
+
+/**
+ * Loads an accuracy predictor and binds it to a supernet.
+ * @param source the folder of `predictor.json` and `predictor.safetensors`, or their bytes
+ * @param target the supernet in use: its space and the sha256 of its weights must be those of the labels
+ * @param threads threads of the session, 1 unless told
+ * @throws BespokeError `bundle-invalid` if the files are damaged or made for another supernet
+ */
+export async function loadPredictor(
+  source: string | PredictorBytes,
+  target: PredictorTarget,
+  threads = 1,
+): Promise<AccuracyPredictor> {
+  const where = typeof source === 'string' ? source : '(bytes)';
+  const bytes = typeof source === 'string' ? await readPredictor(source) : source;
+  const { card, ensemble } = decodePredictor(bytes, where);
+  checkTarget(card, target, where);
+  const session = await createSession(encodeModel(ensembleModel(ensemble)), { threads, optimization: 'all' });
+  const score = async (archs: readonly Arch[]): Promise<Float32Array> => {
+    checkResolutions(archs, card);
+    return scoreArchs(session, target.space, card.resolutions, archs);
+  };
+  return {
+    spaceId: card.spaceId,
+    resolutions: card.resolutions,
+    quality: card.quality,
+    score,
+    asObjective: () => ({ score }),
+    interval: (value, confidence) => {
+      const half = conformalHalfWidth(card.absoluteResiduals, confidence);
+      if (half === undefined) {
+        const count = card.absoluteResiduals.length;
+        const most = (count / (count + 1)).toFixed(4);
+        throw new BespokeError(
+          'invalid-request',
+          `the predictor has ${count} held-out architectures, which allow a confidence up to ${most}; asked was ${confidence}`,
+        );
+      }
+      return fractionInterval(value, half);
+    },
+    release: () => session.release(),
+  };
+}

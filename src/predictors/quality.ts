@@ -1,0 +1,68 @@
+import { invariant } from '../common/invariant.js';
+import { kendallTau, pearson, spearman } from '../common/rank-correlation.js';
+import type { Interval } from '../search/types.js';
+
+/** Root mean square of the differences; the unit is that of the values. */
+export function rmse(predicted: ArrayLike<number>, target: ArrayLike<number>): number {
+  const n = predicted.length;
+  invariant(n === target.length && n > 0, () => `rmse needs equally long lists, got ${n} and ${target.length}`);
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += (predicted[i]! - target[i]!) ** 2;
+  return Math.sqrt(sum / n);
+}
+
+/** How well a predictor does on architectures that it was not trained on. */
+export interface PredictorQuality {
+  /** Architectures held out. */
+  readonly heldOut: number;
+  /** Percentage points of top-1. */
+  readonly rmsePoints: number;
+  /** -1..1 */
+  readonly kendallTau: number;
+  readonly spearman: number;
+  /**
+   * Kendall's tau between the measured top-1 on two random halves of the label images: how well the labels rank the same
+   * networks twice. Halves are noisier than the whole, so a predictor can lie a little above it.
+   */
+  readonly splitHalfKendallTau: number;
+  /** Reliability of the whole labels, from the halves' correlation r: 2 r / (1 + r) (Spearman-Brown). */
+  readonly labelReliability: number;
+}
+
+/** Measured top-1 of held-out architectures, fractions 0..1: on all label images, and on each random half of them. */
+export interface MeasuredLabels {
+  readonly top1: readonly number[];
+  readonly halves: readonly [readonly number[], readonly number[]];
+}
+
+/** Quality figures of predictions against labels. @param predicted fractions 0..1, in the labels' order */
+export function predictorQuality(predicted: ArrayLike<number>, labels: MeasuredLabels): PredictorQuality {
+  const [a, b] = labels.halves;
+  const r = pearson(a, b);
+  return {
+    heldOut: predicted.length,
+    rmsePoints: 100 * rmse(predicted, labels.top1),
+    kendallTau: kendallTau(predicted, labels.top1),
+    spearman: spearman(predicted, labels.top1),
+    splitHalfKendallTau: kendallTau(a, b),
+    labelReliability: (2 * r) / (1 + r),
+  };
+}
+
+/**
+ * A split-conformal interval: the true value of an architecture drawn like the held-out ones lies in it with at least that probability.
+ * @param absoluteResiduals |predicted - measured| of held-out architectures, ascending
+ * @param confidence 0..1, exclusive
+ * @returns half the interval's width; undefined where the residuals are too few for that confidence
+ * Source: Lei et al., "Distribution-free predictive inference for regression", JASA 2018, section 2.2
+ */
+export function conformalHalfWidth(absoluteResiduals: ArrayLike<number>, confidence: number): number | undefined {
+  invariant(confidence > 0 && confidence < 1, () => `a confidence lies between 0 and 1, got ${confidence}`);
+  const rank = Math.ceil((absoluteResiduals.length + 1) * confidence);
+  return absoluteResiduals[rank - 1];
+}
+
+/** `value` plus or minus `half`, kept within 0..1. */
+export function fractionInterval(value: number, half: number): Interval {
+  return { low: Math.max(0, value - half), high: Math.min(1, value + half) };
+}
