@@ -1,0 +1,92 @@
+import { invariant } from '../common/invariant.js';
+import { throwIfAborted } from '../common/work.js';
+import { encodeModel } from '../onnx/codec.js';
+import { createSession, type ModelSession } from '../runtime/session.js';
+import type { LayerSpec } from '../space/types.js';
+import { INPUT_NAME, OUTPUT_NAME } from '../supernet/emit-layers.js';
+import { maskedSupernetModel } from '../supernet/masked-graph.js';
+import type { BatchNormStatistics, Supernet } from '../supernet/types.js';
+import type { FloatTensor, Tensor } from '../tensor/tensor.js';
+import { imagesBetween } from './calibrate.js';
+
+/** What is compared: delivered bytes with the supernet they were cut from. */
+export interface ParitySubject {
+  readonly model: Uint8Array;
+  readonly supernet: Supernet;
+  /** `lower(space, arch)` of the delivered architecture. */
+  readonly layers: readonly LayerSpec[];
+  /** The statistics that were folded into the model. */
+  readonly statistics: BatchNormStatistics;
+}
+
+export interface ParityOptions {
+  readonly threads: number;
+  /** Images per run; 50 unless told, as the masked network has the supernet's full width. */
+  readonly batch?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Parity {
+  /** max |difference of logits|. */
+  readonly maxAbsError: number;
+  /** max |logit| of the supernet. */
+  readonly maxAbsLogit: number;
+  /** maxAbsError / maxAbsLogit; infinite if any logit is not a number. */
+  readonly relative: number;
+  readonly images: number;
+}
+
+const DEFAULT_BATCH = 50;
+
+async function logitsOf(session: ModelSession, images: FloatTensor): Promise<Tensor['data']> {
+  const { [OUTPUT_NAME]: logits } = await session.run({ [INPUT_NAME]: images });
+  invariant(logits !== undefined, () => `the model has no output "${OUTPUT_NAME}"`);
+  return logits.data;
+}
+
+interface Extremes {
+  error: number;
+  logit: number;
+}
+
+function widen(extremes: Extremes, delivered: Tensor['data'], expected: Tensor['data']): void {
+  invariant(delivered.length === expected.length, () => `${delivered.length} logits against ${expected.length}`);
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(Number(delivered[i]) - Number(expected[i]));
+    extremes.error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(extremes.error, difference);
+    extremes.logit = Math.max(extremes.logit, Math.abs(Number(expected[i])));
+  }
+}
+
+/**
+ * Compares a delivered model with the supernet's own masked forward pass, which is computed another way (see `maskedSupernetModel`).
+ * @param images prepared input float32 `[N, C, H, W]` of the arch's resolution
+ * @throws the signal's reason, checked between batches
+ */
+export async function measureParity(
+  subject: ParitySubject,
+  images: FloatTensor,
+  options: ParityOptions,
+): Promise<Parity> {
+  const { model, supernet, layers, statistics } = subject;
+  const { threads, signal, batch = DEFAULT_BATCH } = options;
+  const [count = 0] = images.dims;
+  const masked = encodeModel(maskedSupernetModel(supernet, layers, statistics));
+  const sessions: ModelSession[] = [];
+  const extremes: Extremes = { error: 0, logit: 0 };
+  try {
+    const delivered = await createSession(model, { threads, optimization: 'all' });
+    sessions.push(delivered);
+    const reference = await createSession(masked, { threads, optimization: 'disabled' });
+    sessions.push(reference);
+    for (let from = 0; from < count; from += batch) {
+      throwIfAborted(signal);
+      const some = imagesBetween(images, from, Math.min(from + batch, count));
+      widen(extremes, await logitsOf(delivered, some), await logitsOf(reference, some));
+    }
+  } finally {
+    for (const session of sessions) await session.release();
+  }
+  const relative = Number.isFinite(extremes.error) ? extremes.error / (extremes.logit || 1) : Number.POSITIVE_INFINITY;
+  return { maxAbsError: extremes.error, maxAbsLogit: extremes.logit, relative, images: count };
+}
