@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite';
+import { escapeHtml } from './html.js';
 import { color, figureDarkStyle } from './palette.js';
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -49,11 +50,12 @@ const CONFIG = {
  */
 export async function renderSvg(spec: TopLevelSpec, description: string): Promise<string> {
   const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
-  const compiled = vegaLite.compile({ ...spec, description }, { config: CONFIG });
+  const compiled = vegaLite.compile(spec, { config: CONFIG });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logLevel: vega.Error });
   try {
     const svg = await view.toSVG();
-    return svg.replace('>', `><style>${figureDarkStyle()}</style>`); // right behind the opening tag
+    const label = escapeHtml(description).replaceAll('$', '$$$$'); // `$` has a meaning in a replacement
+    return svg.replace('>', ` role="img" aria-label="${label}"><style>${figureDarkStyle()}</style>`); // the opening tag
   } finally {
     view.finalize();
   }

@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { ReportView } from '../../../src/report/model.js';
+import { reportPage } from '../../../src/report/page.js';
+import { openTags } from './markup.js';
+import { sampleView } from './sample-view.js';
+
+const HOSTILE = `</style><script>alert("1")</script><img src=x onerror='alert(2)'>&amp;`;
+
+/** The sample with every free text replaced by a hostile one. */
+function hostileView(): ReportView {
+  const view = sampleView();
+  return {
+    ...view,
+    id: HOSTILE,
+    createdAt: HOSTILE,
+    request: { ...view.request, labels: { [HOSTILE]: HOSTILE } },
+    checks: view.checks.map((check) => ({ ...check, detail: HOSTILE })),
+    layers: view.layers.map((layer) => ({ ...layer, name: HOSTILE + layer.name, op: HOSTILE })),
+    artifact: { ...view.artifact, sha256: HOSTILE },
+    supernet: { id: HOSTILE, sha256: HOSTILE, spaceId: HOSTILE },
+    hardware: { ...view.hardware, id: HOSTILE, name: HOSTILE, statistic: HOSTILE, revision: HOSTILE },
+    timings: { [HOSTILE]: 1 },
+    versions: { [HOSTILE]: HOSTILE },
+    input: { ...view.input, classNames: [HOSTILE] },
+  };
+}
+
+describe('the report page', () => {
+  it('closes every element it opens', async () => {
+    expect(openTags(await reportPage(sampleView()))).toEqual([]);
+  });
+
+  it('escapes every text it is given, in the figures too', async () => {
+    const page = await reportPage(hostileView());
+    expect(page).not.toMatch(/<script|<img/i);
+    expect(openTags(page)).toEqual([]);
+    expect(page.match(/&lt;script&gt;alert/g)?.length).toBeGreaterThan(20);
+  });
+
+  it('asks for nothing over the network and runs nothing', async () => {
+    const page = await reportPage(sampleView());
+    expect(page).not.toMatch(/<(script|link|img|iframe|object|embed)\b|@import|url\(|\s(src|href|on\w+)=/i);
+  });
+
+  it('says what was delivered first, measured before predicted', async () => {
+    const page = await reportPage(sampleView());
+    expect(page).toContain('<h1>A network of 4.98 M MACs for this machine, 1 thread</h1>');
+    expect(page).toContain(
+      'Measured top-1 91.52 % (predicted 91.74 %); 0.566 ms measured latency (p50) against a limit of 0.6 ms. 6 of 6 checks passed.',
+    );
+  });
+
+  it('says so where nothing was measured', async () => {
+    const { measuredTop1: _top1, measuredLatency: _latency, ...measured } = sampleView().measured;
+    const checks = sampleView().checks.map((check) => ({ ...check, outcome: 'notMeasured' as const }));
+    const page = await reportPage({ ...sampleView(), measured, checks });
+    expect(page).toContain(
+      'Predicted top-1 91.74 % (not measured); 0.548 ms predicted latency against a limit of 0.6 ms. 0 of 6 checks passed, 6 not measured.',
+    );
+    expect(page).not.toContain('✓ passed');
+  });
+
+  it('names every rejected candidate with the check that turned it down', async () => {
+    const page = await reportPage(sampleView());
+    expect(page).toContain('0f0f0f0f0f0f: predicted top-1 91.81 %');
+    expect(page).toContain('p50 0.611 ms of 2,000 runs; at most 0.6 ms.');
+    expect(await reportPage({ ...sampleView(), rejected: [] })).not.toContain('turned down');
+  });
+
+  it('is the same text for the same report', async () => {
+    expect(await reportPage(sampleView())).toBe(await reportPage(sampleView()));
+  });
+});
+
+describe('the report room', () => {
+  it('loads the plotting library only when something is drawn', () => {
+    const dir = new URL('../../../src/report/', import.meta.url);
+    for (const file of readdirSync(dir)) {
+      expect(readFileSync(new URL(file, dir), 'utf8'), file).not.toMatch(/^import (?!type ).*from 'vega(-lite)?'/m);
+    }
+  });
+});
