@@ -50,7 +50,8 @@ export function checkAll(constraints: Constraints, measured: MeasuredFigures, wh
       limit: constraints.maxLatencyMs,
       value: latency?.highMs,
       holds: atMost,
-      say: (v, l) => `${latency?.statistic} ${latency?.valueMs.toFixed(4)} ms, 99 % upper bound ${v.toFixed(4)} ms of ${latency?.samples} runs, ${l} ms allowed`,
+      say: (v, l) =>
+        `${latency?.statistic} ${latency?.valueMs.toFixed(4)} ms, 99 % upper bound ${v.toFixed(4)} ms of ${latency?.samples} runs, ${l} ms allowed`,
       why: whyNoLatency,
     },
     counted('maxMacs', constraints.maxMacs, measured.macs),

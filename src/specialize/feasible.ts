@@ -25,7 +25,10 @@ export function searchConstraints(request: SpecializationRequest, { costs, laten
     const model = latencyModelFor(request, latency);
     limit('maxLatencyMs', constraints.maxLatencyMs, (archs) => model.predict(archs));
   } else if (latency === undefined && hardwareId !== 'local-cpu') {
-    throw new BespokeError('no-latency-data', `the hardware type "${hardwareId}" has no latency model for this search space`);
+    throw new BespokeError(
+      'no-latency-data',
+      `the hardware type "${hardwareId}" has no latency model for this search space`,
+    );
   }
   limit('maxMacs', constraints.maxMacs, (archs) => costs.macs(archs));
   limit('maxParams', constraints.maxParams, (archs) => costs.params(archs));
@@ -34,9 +37,15 @@ export function searchConstraints(request: SpecializationRequest, { costs, laten
   return limits;
 }
 
-function latencyModelFor({ constraints, hardwareId }: SpecializationRequest, latency: LatencyModel | undefined): LatencyModel {
+function latencyModelFor(
+  { constraints, hardwareId }: SpecializationRequest,
+  latency: LatencyModel | undefined,
+): LatencyModel {
   if (latency === undefined) {
-    throw new BespokeError('no-latency-data', `/constraints/maxLatencyMs: the hardware type "${hardwareId}" has no latency model for this search space`);
+    throw new BespokeError(
+      'no-latency-data',
+      `/constraints/maxLatencyMs: the hardware type "${hardwareId}" has no latency model for this search space`,
+    );
   }
   const { statistic } = latency.profile;
   const asked = constraints.latencyStatistic ?? statistic;

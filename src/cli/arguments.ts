@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { InvalidArgumentError } from 'commander';
+import { BespokeError } from '../common/errors.js';
+
+/** Exit codes that a build can act on (docs/ci.md). */
+export const EXIT = { done: 0, failed: 1, inconclusive: 2, usage: 3 } as const;
+
+/** A finite number above zero, as an option's value. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError(`it must be a number above 0, got "${text}".`);
+}
+
+/** A whole number of at least 1. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError(`it must be a whole number of at least 1, got "${text}".`);
+}
+
+/** A whole number of at least 0. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError(`it must be a whole number of at least 0, got "${text}".`);
+}
+
+/** A share between 0 and 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError(`it must be a number from 0 to 1 (0.92 for 92 %), got "${text}".`);
+}
+
+/** Whole numbers separated by commas. */
+export function integerList(text: string): number[] {
+  return text.split(',').map(positiveInteger);
+}
+
+/** `key=value`, collected over repeated options. */
+export function label(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError(`it must be key=value, got "${text}".`);
+  return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** The JSON in a file, or on stdin for `-`. @throws BespokeError `invalid-request` naming the file */
+export async function readJson(path: string): Promise<unknown> {
+  const where = path === '-' ? 'standard input' : `"${path}"`;
+  let body: string;
+  try {
+    body = path === '-' ? await readStdin() : await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new BespokeError('invalid-request', `${where} cannot be read (${codeOf(cause)})`, {}, cause);
+  }
+  try {
+    return JSON.parse(body) as unknown;
+  } catch (cause) {
+    throw new BespokeError('invalid-request', `${where} is not JSON: ${cause instanceof Error ? cause.message : ''}`, {}, cause);
+  }
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer); // stdin without an encoding gives buffers
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The system's word for a failed file operation. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,67 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EstimateRequest } from './api/ports.js';
+import { BespokeError } from './common/errors.js';
+import type { EngineCatalog, EngineOptions } from './engine-client.js';
+import { serveParent } from './runtime/child.js';
+import type { Claim } from './specialize/ports.js';
+import { specialize } from './specialize/specialize.js';
+import { openWorkbenches, type Workbenches } from './workbenches.js';
+
+/**
+ * The process of the numeric work: searches, cuts, calibrates and measures. `session.run()` blocks its thread, so it is a process of its own;
+ * the API answers while it is busy. Started by `makeEngineClient`, whose parameters are this file's argument.
+ */
+// The argument is written by makeEngineClient from these very types.
+const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
+
+let opened: Promise<Workbenches> | undefined;
+
+/** Loads everything on first use, so that a restarted process serves the next job without being told. */
+function open(onProgress: (event: unknown) => void): Promise<Workbenches> {
+  opened ??= openWorkbenches(bundleDirs(options.modelDirs), { dataDir: options.dataDir, onProgress }).catch(
+    (error: unknown) => {
+      opened = undefined; // the next call tries again
+      throw error;
+    },
+  );
+  return opened;
+}
+
+/** A model folder is a bundle itself, or a folder of bundles. */
+function bundleDirs(modelDirs: readonly string[]): string[] {
+  const dirs: string[] = [];
+  for (const dir of modelDirs) {
+    const entries = readFolder(dir);
+    if (entries.some(({ name }) => name === 'bundle.json')) dirs.push(dir);
+    else dirs.push(...entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name)));
+  }
+  return dirs;
+}
+
+function readFolder(dir: string) {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch (cause) {
+    throw new BespokeError('bundle-invalid', `the models folder "${dir}" cannot be read`, {}, cause);
+  }
+}
+
+serveParent({
+  load: async (_params, { emit }): Promise<EngineCatalog> => {
+    const { byId, refused, catalog } = await open(emit);
+    return {
+      ...catalog,
+      refused,
+      profiles: [...byId.values()].flatMap(({ latency }) => (latency === undefined ? [] : [latency.profile])),
+    };
+  },
+  specialize: async (claim: Claim, { signal, emit }) => {
+    const { byId } = await open(() => {});
+    const bench = byId.get(claim.request.supernetId);
+    if (bench === undefined)
+      throw new BespokeError('not-found', `the supernet "${claim.request.supernetId}" is not loaded here`);
+    return specialize(bench, claim, { signal, onProgress: emit });
+  },
+  estimate: async (request: EstimateRequest) => (await open(() => {})).estimate(request),
+});

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { pino } from 'pino';
+import { makeApp } from './api/app.js';
+import { makeCatalog } from './catalog.js';
+import { BespokeError } from './common/errors.js';
+import type { Progress } from './common/work.js';
+import type { Config } from './config.js';
+import { type EngineCatalog, type EngineClient, makeEngineClient } from './engine-client.js';
+import { pages } from './pages.js';
+import { makeBullQueue } from './queue/bull.js';
+import { makeInProcessQueue } from './queue/in-process.js';
+import { connectStore, type Store } from './store/connect.js';
+import { lockDataDir } from './store/data-dir.js';
+import { startEmbeddedPostgres } from './store/embedded.js';
+import { migrate } from './store/migrate.js';
+import { VERSION } from './version.js';
+import { startWorker } from './worker.js';
+
+/** A server that answers; closing it waits for nothing but the running request and job. */
+export interface RunningServer {
+  readonly url: string;
+  readonly catalog: EngineCatalog;
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** What the start is doing, for people; `progress` while this machine is measured. */
+  readonly onStep?: (step: string, progress?: Progress) => void;
+  /** False: only the API, jobs are left to `bespoke worker` processes. */
+  readonly isWorking?: boolean;
+}
+
+/** Connections of one server process: the API's queries are short, and embedded PostgreSQL pays memory for each. */
+const POOL_SIZE = 6;
+/** How long a connection may take to send its request, and to be answered (a held `Prefer: wait` is 60 s at most), ms. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/**
+ * Starts everything that `bespoke serve` is: database, queue, the numeric child, the API. What was opened is closed again if a later step fails.
+ * @throws BespokeError with one sentence: data folder in use or unwritable, port taken, database or queue away, no bundle that loads
+ */
+export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    return await start(config, options, { closers, closeAll });
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+interface Closing {
+  readonly closers: (() => Promise<void> | void)[];
+  readonly closeAll: () => Promise<void>;
+}
+
+async function start(config: Config, options: StartOptions, { closers, closeAll }: Closing): Promise<RunningServer> {
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
+  const lock = await lockDataDir(config.dataDir);
+  closers.push(() => lock.release());
+
+  const engine = makeEngineClient(config);
+  closers.push(() => engine.close());
+  const [store, catalog] = await Promise.all([openStore(config, closers), loadEngine(engine, options)]);
+  for (const { dir, problem } of catalog.refused) log.error({ dir, problem }, `bundle refused: ${problem.detail}`);
+  if (catalog.supernets.length === 0) {
+    const why = catalog.refused.map(({ problem }) => problem.detail).join('; ');
+    throw new BespokeError(
+      'bundle-invalid',
+      `no supernet bundle could be loaded from ${config.modelDirs.join(', ')}${why === '' ? '' : `: ${why}`}`,
+    );
+  }
+
+  const queue = config.redisUrl === undefined ? makeInProcessQueue() : makeBullQueue(config.redisUrl);
+  const isReady = async (): Promise<boolean> => store.isReady();
+  const app = makeApp({
+    specializations: store.specializations,
+    artifacts: store.artifacts,
+    queue,
+    catalog: makeCatalog(catalog, engine),
+    settings: { version: VERSION, log, now: Date.now, isReady },
+    pages,
+  });
+  const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, app);
+  closers.push(() => closeHttp(http));
+  const url = await listen(http, config);
+  if (options.isWorking ?? true) {
+    const workerId = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+    const { leaseMs, maxAttempts } = config;
+    const worker = startWorker({ jobs: store.jobs, engine, workerId, leaseMs, maxAttempts, log }, queue);
+    closers.push(() => worker.close());
+  } else {
+    closers.push(() => queue.close());
+  }
+  await lock.setUrl(url);
+  return { url, catalog, close: closeAll };
+}
+
+async function openStore(config: Config, closers: Closing['closers']): Promise<Store> {
+  let url = config.databaseUrl;
+  if (url === undefined) {
+    const postgres = await startEmbeddedPostgres(config.dataDir);
+    closers.push(() => postgres.stop());
+    url = postgres.url;
+  }
+  await migrate(url);
+  const store = await connectStore(url, { poolSize: POOL_SIZE });
+  closers.push(() => store.close());
+  return store;
+}
+
+function loadEngine(engine: EngineClient, { onStep }: StartOptions): Promise<EngineCatalog> {
+  onStep?.('loading supernets');
+  return engine.load((progress) => onStep?.('measuring this machine, once', progress));
+}
+
+function listen(http: Server, { host, port }: Config): Promise<string> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (error: NodeJS.ErrnoException) => {
+      const detail =
+        error.code === 'EADDRINUSE'
+          ? `port ${port} on ${host} is in use; give another with --port or BESPOKE_PORT, 0 takes a free one`
+          : `cannot listen on ${host}:${port} (${error.code ?? error.message})`;
+      reject(new BespokeError('invalid-request', detail, {}, error));
+    });
+    http.listen(port, host, () => {
+      const address = http.address() as AddressInfo; // a TCP server that listens has one
+      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+      resolve(`http://${name}:${address.port}`);
+    });
+  });
+}
+
+function closeHttp(http: Server): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve());
+    http.closeAllConnections();
+  });
+}

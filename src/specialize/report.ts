@@ -1,0 +1,88 @@
+import { sha256 } from '../common/hash.js';
+import type { LatencyModel } from '../hardware/types.js';
+import { OPSET_VERSION } from '../onnx/ir.js';
+import type { SearchResult } from '../search/result.js';
+import type { Candidate } from '../search/types.js';
+import { blockGroups, blockKey } from '../space/blocks.js';
+import type { LayerSpec } from '../space/types.js';
+import { EXPORTER_REVISION } from '../supernet/extract.js';
+import type { Bundle } from '../supernet/types.js';
+import type { Delivery } from './deliver.js';
+import type { Claim } from './ports.js';
+import type { Check, MeasuredFigures, RejectedCandidate, Report } from './types.js';
+
+export type Versions = Report['versions'];
+
+/** The candidate that passed, with everything measured of it and of those before it. */
+export interface Delivered {
+  readonly candidate: Candidate;
+  readonly delivery: Delivery;
+  readonly measured: MeasuredFigures;
+  readonly checks: readonly Check[];
+  readonly rejected: readonly RejectedCandidate[];
+  readonly timings: Readonly<Record<'extractSeconds' | 'calibrateSeconds' | 'verifySeconds', number>>;
+}
+
+interface Sources {
+  readonly bundle: Bundle;
+  readonly latency: LatencyModel | undefined;
+  readonly versions: Versions;
+}
+
+/** Predicted milliseconds per layer: a block's table entry shared out by MACs, since blocks are what is measured. */
+function layerLatencies(layers: readonly LayerSpec[], latency: LatencyModel | undefined): ReadonlyMap<string, number> {
+  const perLayer = new Map<string, number>();
+  if (latency === undefined) return perLayer;
+  const { table, scale } = latency.profile;
+  for (const group of blockGroups(layers)) {
+    const blockMs = table[blockKey(group)];
+    const blockMacs = group.reduce((sum, layer) => sum + layer.macs, 0);
+    if (blockMs === undefined || blockMacs === 0) continue;
+    for (const layer of group) perLayer.set(layer.name, (scale * blockMs * layer.macs) / blockMacs);
+  }
+  return perLayer;
+}
+
+/** The report of a succeeded job, from its parts; times are the caller's. */
+export function makeReport(
+  { bundle, latency, versions }: Sources,
+  claim: Claim,
+  parts: Omit<Delivered, 'timings'> & { readonly searched: SearchResult; readonly timings: Report['timings'] },
+): Report {
+  const { candidate, delivery, measured, checks, rejected, searched, timings } = parts;
+  const perLayer = layerLatencies(delivery.layers, latency);
+  const { model } = delivery.extracted;
+  return {
+    schema: 1,
+    id: claim.id,
+    createdAt: claim.createdAt,
+    request: claim.request,
+    delivered: candidate,
+    measured,
+    checks,
+    rejected,
+    paretoFront: searched.paretoFront,
+    searchHistory: searched.history,
+    layers: delivery.layers.map((layer) => {
+      const latencyMs = perLayer.get(layer.name);
+      return latencyMs === undefined ? layer : { ...layer, latencyMs };
+    }),
+    input: { ...bundle.input, classNames: bundle.classNames },
+    artifact: {
+      sha256: sha256(model),
+      bytes: model.byteLength,
+      opset: OPSET_VERSION,
+      exporterRevision: EXPORTER_REVISION,
+    },
+    supernet: { id: bundle.id, sha256: bundle.supernet.sha256, spaceId: bundle.supernet.space.id },
+    hardware: {
+      id: claim.request.hardwareId,
+      name: latency?.profile.hardware.name ?? claim.request.hardwareId,
+      statistic: latency?.profile.statistic ?? 'p50',
+      revision: latency?.profile.revision ?? '',
+      errorPercent: latency?.profile.holdout.mapePercent ?? 0,
+    },
+    timings,
+    versions,
+  };
+}

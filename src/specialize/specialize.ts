@@ -1,0 +1,176 @@
+import { BespokeError, toProblem } from '../common/errors.js';
+import { throwIfAborted } from '../common/work.js';
+import type { LatencyModel } from '../hardware/types.js';
+import type { AccuracyPredictor } from '../predictors/predictor.js';
+import { search } from '../search/evolve.js';
+import type { SearchResult } from '../search/result.js';
+import type { Candidate } from '../search/types.js';
+import type { CostTable } from '../space/cost-table.js';
+import type { Bundle } from '../supernet/types.js';
+import { MAX_CANDIDATES, nextCandidate } from './choose.js';
+import { type Delivery, deliver } from './deliver.js';
+import { describeArchs } from './describe.js';
+import { searchableResolutions, searchConstraints } from './feasible.js';
+import type { Claim } from './ports.js';
+import { type Delivered, makeReport, type Versions } from './report.js';
+import type { Check, JobProgress, MeasuredFigures, Outcome, RejectedCandidate } from './types.js';
+import { type Measuring, verify } from './verify.js';
+
+/** A bundle in memory with everything that predicts and measures it here. */
+export interface Workbench {
+  readonly bundle: Bundle;
+  readonly predictor: AccuracyPredictor;
+  readonly costs: CostTable;
+  /** Absent: no latency can be limited. */
+  readonly latency: LatencyModel | undefined;
+  readonly measuring: Measuring;
+  readonly versions: Versions;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+interface Work {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: JobProgress) => void;
+}
+
+/** Shares of a job's progress bar: the search, then each candidate's cutting and measuring. */
+const SEARCH_SHARE = 0.4;
+
+/**
+ * The main job: constraints in, a verified ONNX model and its report out. Searches, then cuts, calibrates and measures candidates,
+ * most accurate first, until one passes every check.
+ * @returns `succeeded`, or `failed` with the problem (`infeasible-constraints`, `verification-failed`, `no-latency-data`, ...)
+ * @throws the signal's reason when aborted
+ */
+export async function specialize(bench: Workbench, claim: Claim, work: Work): Promise<Outcome> {
+  const start = bench.now();
+  try {
+    const searched = await runSearch(bench, claim, work);
+    const searchSeconds = (bench.now() - start) / 1000;
+    const delivered = await deliverFirstPassing(bench, claim, { searched, work });
+    const timings = { ...delivered.timings, searchSeconds, totalSeconds: (bench.now() - start) / 1000 };
+    const report = makeReport(bench, claim, { ...delivered, searched, timings });
+    work.onProgress({ stage: 'publishing', fraction: 1 });
+    return { status: 'succeeded', report, model: delivered.delivery.extracted.model };
+  } catch (error) {
+    throwIfAborted(work.signal);
+    if (error instanceof BespokeError) return { status: 'failed', problem: toProblem(error) };
+    throw error;
+  }
+}
+
+function runSearch(bench: Workbench, { request }: Claim, { signal, onProgress }: Work): Promise<SearchResult> {
+  const { space } = bench.bundle.supernet;
+  const { constraints } = request;
+  const known = [
+    bench.predictor.resolutions,
+    ...(bench.latency === undefined ? [] : [bench.latency.profile.resolutions]),
+  ];
+  const isLatencyLimited = constraints.maxLatencyMs !== undefined;
+  return search({
+    space,
+    objective: bench.predictor.asObjective(),
+    constraints: searchConstraints(request, bench),
+    resolutions: searchableResolutions(space, known, request.resolutions),
+    describe: (archs) => describeArchs(bench, archs),
+    frontAxis: isLatencyLimited ? 'maxLatencyMs' : 'maxMacs',
+    evaluations: request.search.evaluations,
+    seed: request.seed,
+    signal,
+    ...(constraints.minTop1 === undefined ? {} : { minScore: constraints.minTop1 }),
+    ...(request.search.maxSeconds === undefined
+      ? {}
+      : { maxSeconds: request.search.maxSeconds, now: () => bench.now() / 1000 }),
+    onProgress: ({ evaluations, bestTop1 }) =>
+      onProgress({
+        stage: 'searching',
+        fraction: (SEARCH_SHARE * evaluations) / request.search.evaluations,
+        note: `best predicted top-1 ${bestTop1.toFixed(4)}`,
+      }),
+  });
+}
+
+interface Attempt {
+  readonly delivery: Delivery;
+  readonly measured: MeasuredFigures;
+  readonly checks: readonly Check[];
+}
+
+/** Cuts and measures candidates until one passes. @throws BespokeError `verification-failed` with the last one's checks */
+async function deliverFirstPassing(
+  bench: Workbench,
+  { request }: Claim,
+  { searched, work }: { readonly searched: SearchResult; readonly work: Work },
+): Promise<Delivered> {
+  const rejected: RejectedCandidate[] = [];
+  const tried = new Set<string>();
+  const seconds = { extractSeconds: 0, calibrateSeconds: 0, verifySeconds: 0 };
+  let latencyRatio = 1 + (bench.latency?.profile.holdout.p90Percent ?? 0) / 100;
+  for (let index = 0; index < MAX_CANDIDATES; index++) {
+    const { maxLatencyMs } = request.constraints;
+    const candidate = nextCandidate({ front: searched.paretoFront, tried, maxLatencyMs, latencyRatio });
+    if (candidate === undefined) break;
+    tried.add(candidate.archId);
+    const attempt = await tryCandidate(bench, { request, candidate, index, work, seconds });
+    if (attempt.checks.every(({ outcome }) => outcome !== 'failed')) {
+      return { ...attempt, candidate, rejected, timings: seconds };
+    }
+    rejected.push({ candidate, checks: attempt.checks });
+    latencyRatio = Math.max(latencyRatio, ratioOf(candidate, attempt.measured));
+  }
+  throw verificationFailed(rejected);
+}
+
+/** Measured upper bound over predicted latency. */
+function ratioOf({ predictedLatencyMs }: Candidate, { measuredLatency }: MeasuredFigures): number {
+  if (predictedLatencyMs === undefined || measuredLatency === undefined) return 1;
+  return measuredLatency.highMs / predictedLatencyMs;
+}
+
+interface TryOptions {
+  readonly request: Claim['request'];
+  readonly candidate: Candidate;
+  readonly index: number;
+  readonly work: Work;
+  /** Filled in place: seconds per stage, over all candidates. */
+  readonly seconds: { extractSeconds: number; calibrateSeconds: number; verifySeconds: number };
+}
+
+async function tryCandidate(
+  bench: Workbench,
+  { request, candidate, index, work, seconds }: TryOptions,
+): Promise<Attempt> {
+  const share = (1 - SEARCH_SHARE) / MAX_CANDIDATES;
+  const tell = (stage: JobProgress['stage'], part: number): void =>
+    work.onProgress({ stage, fraction: SEARCH_SHARE + share * (index + part), note: `candidate ${index + 1}` });
+  let mark = bench.now();
+  const lap = (): number => {
+    const from = mark;
+    mark = bench.now();
+    return (mark - from) / 1000;
+  };
+  const delivery = await deliver(bench.bundle, candidate.arch, {
+    signal: work.signal,
+    onStage: (stage) => {
+      if (stage === 'calibrating') seconds.extractSeconds += lap();
+      tell(stage, stage === 'extracting' ? 0 : 0.1);
+    },
+  });
+  seconds.calibrateSeconds += lap();
+  tell('verifying', 0.5);
+  const verified = await verify(bench, { request, delivery, signal: work.signal });
+  seconds.verifySeconds += lap();
+  return { delivery, ...verified };
+}
+
+function verificationFailed(rejected: readonly RejectedCandidate[]): BespokeError {
+  const last = rejected.at(-1);
+  const failed = last?.checks.filter(({ outcome }) => outcome === 'failed') ?? [];
+  const what = failed.map(({ id, detail }) => `${id}: ${detail}`).join('; ');
+  return new BespokeError(
+    'verification-failed',
+    `None of the ${rejected.length} candidates that were cut and measured passed every check; the last one failed ${what}`,
+    { checks: last?.checks ?? [] },
+  );
+}

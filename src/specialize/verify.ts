@@ -1,0 +1,69 @@
+import { prepareImages } from '../data/prepare-images.js';
+import { measureParity } from '../evaluate/parity.js';
+import { measureTop1 } from '../evaluate/top1.js';
+import type { MeasuredLatency } from '../evaluate/types.js';
+import { assertStandardOperators, checkModel, countModelMacs } from '../onnx/check.js';
+import type { Bundle } from '../supernet/types.js';
+import { checkAll } from './checks.js';
+import type { Delivery } from './deliver.js';
+import type { Check, MeasuredFigures, SpecializationRequest } from './types.js';
+
+/** How latency is measured on this machine, if it is the hardware type asked for. */
+export interface Measuring {
+  /** Measures a model here, one measurement at a time per machine; absent: this machine is not that hardware. */
+  readonly latency: ((model: Uint8Array, signal: AbortSignal) => Promise<MeasuredLatency>) | undefined;
+}
+
+/** Images for parity: enough that every class and kernel position occurs, few enough to cost some 10 ms. */
+const PARITY_IMAGES = 16;
+/** One thread: the figure must not depend on how busy the other core is. */
+const TOP1_THREADS = 1;
+
+interface VerifyOptions {
+  readonly request: SpecializationRequest;
+  readonly delivery: Delivery;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Measures a delivery and holds it against the request: structure, parity with the supernet, latency here, top-1 on the bundle's verification
+ * images, and every count again from the ONNX itself.
+ */
+export async function verify(
+  { bundle, measuring }: { readonly bundle: Bundle; readonly measuring: Measuring },
+  { request, delivery, signal }: VerifyOptions,
+): Promise<{ readonly measured: MeasuredFigures; readonly checks: readonly Check[] }> {
+  const { extracted, costs } = delivery;
+  checkModel(extracted.onnx);
+  assertStandardOperators(extracted.onnx);
+  const parityRelative = await parityOf(bundle, delivery);
+  signal.throwIfAborted();
+  const isLatencyAsked = request.verify.latency === 'measured';
+  const measuredLatency = isLatencyAsked ? await measuring.latency?.(extracted.model, signal) : undefined;
+  signal.throwIfAborted();
+  const isLabeled = bundle.verification.labels !== undefined && bundle.verification.count > 0;
+  const accuracy = isLabeled
+    ? await measureTop1(extracted.model, bundle.verification, { threads: TOP1_THREADS, signal })
+    : undefined;
+  const measured: MeasuredFigures = {
+    ...(accuracy === undefined ? {} : { measuredTop1: accuracy.top1, top1Images: accuracy.images }),
+    ...(measuredLatency === undefined ? {} : { measuredLatency }),
+    parityRelative,
+    macs: countModelMacs(extracted.onnx),
+    params: costs.params,
+    modelParams: extracted.modelParams,
+    modelBytes: extracted.model.byteLength,
+    peakMemoryBytes: costs.peakMemoryBytes,
+  };
+  const whyNoLatency = isLatencyAsked ? 'this machine is not that hardware type' : 'not measured, as the request asked';
+  return { measured, checks: checkAll(request.constraints, measured, whyNoLatency) };
+}
+
+async function parityOf(bundle: Bundle, { arch, layers, statistics, extracted }: Delivery): Promise<number> {
+  const source = bundle.verification.count > 0 ? bundle.verification : bundle.calibration;
+  const indices = Array.from({ length: Math.min(PARITY_IMAGES, source.count) }, (_, index) => index);
+  const images = prepareImages(source, indices, bundle.input, arch.resolution);
+  const subject = { model: extracted.model, supernet: bundle.supernet, layers, statistics };
+  const { relative } = await measureParity(subject, images, { threads: 1 });
+  return relative;
+}

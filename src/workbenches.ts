@@ -1,0 +1,208 @@
+import { join } from 'node:path';
+import type { EstimateRequest, EstimateResult, HardwareInfo, LatencyModelInfo, SupernetInfo } from './api/ports.js';
+import { BespokeError, toProblem } from './common/errors.js';
+import type { Progress } from './common/work.js';
+import type { RefusedBundle } from './engine-client.js';
+import { measureLatency } from './evaluate/latency.js';
+import { latencyInterval, makeLatencyModel } from './hardware/latency-model.js';
+import { canMeasureHere, LOCAL_CPU_ID } from './hardware/local-cpu.js';
+import { loadProfile, saveProfile } from './hardware/profile-file.js';
+import { profileLocalCpu } from './hardware/profile-local.js';
+import type { LatencyModel, LatencyProfile } from './hardware/types.js';
+import { loadPredictor } from './predictors/predictor.js';
+import { withMeasurementLock } from './runtime/measurement-lock.js';
+import { runtimeVersion } from './runtime/session.js';
+import { archId, assertArchInSpace, canonicalArch } from './space/arch.js';
+import { makeCostTable } from './space/cost-table.js';
+import { countSubnets } from './space/count.js';
+import type { SearchSpace } from './space/types.js';
+import { type Described, describeArchs } from './specialize/describe.js';
+import { searchableResolutions } from './specialize/feasible.js';
+import type { Workbench } from './specialize/specialize.js';
+import { loadBundle } from './supernet/bundle.js';
+import { VERSION } from './version.js';
+
+/** Everything the numeric process has in memory: a workbench per bundle, and what is told of them. */
+export interface Workbenches {
+  readonly byId: ReadonlyMap<string, Workbench>;
+  readonly refused: readonly RefusedBundle[];
+  readonly catalog: { readonly supernets: readonly SupernetInfo[]; readonly hardware: readonly HardwareInfo[] };
+  estimate(request: EstimateRequest): Promise<EstimateResult>;
+}
+
+interface WorkbenchOptions {
+  readonly dataDir: string;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** Runs of one latency measurement: their median's 99 % interval is then about 2 % wide on a quiet machine. */
+const LATENCY_SAMPLES = 300;
+/** Time after which a measurement ends though fewer runs than that were made, ms. */
+const LATENCY_MAX_MS = 600;
+
+/** Where this machine's measuring lock lies within the data folder. */
+const measuringDir = (dataDir: string): string => join(dataDir, 'hardware');
+
+/** Networks that the profile is measured on are drawn from this seed; a profile's revision says what came of it. */
+const PROFILE_SEED = 1;
+
+/** The kept profile of this machine for a space, or a new one where there is none or the machine has changed. */
+async function localProfile(space: SearchSpace, { dataDir, onProgress }: WorkbenchOptions): Promise<LatencyProfile> {
+  const dir = measuringDir(dataDir);
+  const kept = await loadProfile(dir, LOCAL_CPU_ID, space.id);
+  if (kept !== undefined && canMeasureHere(kept.hardware)) return kept;
+  const profile = await withMeasurementLock(dir, () => profileLocalCpu(space, { seed: PROFILE_SEED, onProgress }));
+  await saveProfile(dir, profile);
+  return profile;
+}
+
+/** Loads one bundle and everything that predicts it. @throws BespokeError `bundle-invalid` */
+export async function openWorkbench(dir: string, options: WorkbenchOptions): Promise<Workbench> {
+  const bundle = await loadBundle(dir);
+  const { space, sha256: weightsSha256 } = bundle.supernet;
+  const predictor = await loadPredictor(dir, { space, weightsSha256 });
+  const profile = await localProfile(space, options);
+  return {
+    bundle,
+    predictor,
+    costs: makeCostTable(space),
+    latency: makeLatencyModel(space, profile),
+    measuring: {
+      latency: (model, signal) =>
+        withMeasurementLock(measuringDir(options.dataDir), () =>
+          measureLatency(model, {
+            threads: 1,
+            statistic: 'p50',
+            minSamples: LATENCY_SAMPLES,
+            maxMs: LATENCY_MAX_MS,
+            signal,
+          }),
+        ),
+    },
+    versions: { bespoke: VERSION, onnxruntime: runtimeVersion(), node: process.version },
+    now: () => performance.now(),
+  };
+}
+
+/** Loads every bundle; a broken one is refused by name and stops none of the others. */
+export async function openWorkbenches(dirs: readonly string[], options: WorkbenchOptions): Promise<Workbenches> {
+  const workbenches = new Map<string, Workbench>();
+  const refused: RefusedBundle[] = [];
+  for (const dir of dirs) {
+    try {
+      const bench = await openWorkbench(dir, options);
+      if (workbenches.has(bench.bundle.id))
+        throw new BespokeError('bundle-invalid', `${dir}: the id "${bench.bundle.id}" is taken by another bundle`);
+      workbenches.set(bench.bundle.id, bench);
+    } catch (error) {
+      if (!(error instanceof BespokeError)) throw error;
+      refused.push({ dir, problem: toProblem(error) });
+    }
+  }
+  const benches = [...workbenches.values()];
+  return {
+    byId: workbenches,
+    refused,
+    catalog: { supernets: benches.map(supernetInfo), hardware: hardwareInfos(benches) },
+    estimate: (request) => {
+      const bench = workbenches.get(request.supernetId);
+      if (bench === undefined)
+        throw new BespokeError('not-found', `the supernet "${request.supernetId}" is not loaded here`);
+      return estimate(bench, request);
+    },
+  };
+}
+
+function supernetInfo({ bundle, predictor, latency }: Workbench): SupernetInfo {
+  const { space, sha256 } = bundle.supernet;
+  const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
+  return {
+    id: bundle.id,
+    title: bundle.title,
+    sha256,
+    spaceId: space.id,
+    space,
+    subnetCount: countSubnets(space).toString(),
+    resolutions: searchableResolutions(space, known),
+    input: bundle.input,
+    classNames: bundle.classNames,
+    calibrationImages: bundle.calibration.count,
+    verificationImages: bundle.verification.count,
+    figures: { ...bundle.figures, predictor: predictor.quality },
+  };
+}
+
+const latencyModelInfo = ({
+  spaceId,
+  statistic,
+  method,
+  revision,
+  resolutions,
+  measuredAt,
+  holdout,
+}: LatencyProfile): LatencyModelInfo => ({
+  spaceId,
+  statistics: [statistic],
+  method,
+  revision,
+  resolutions,
+  measuredAt,
+  holdout,
+});
+
+/** This machine, with a latency model per search space. */
+function hardwareInfos(benches: readonly Workbench[]): HardwareInfo[] {
+  const models: LatencyModel[] = benches.flatMap(({ latency }) => (latency === undefined ? [] : [latency]));
+  const [first] = models;
+  if (first === undefined) return [];
+  const { hardware } = first.profile;
+  const { id, name, device, runtime, precision, threads, batch, provenance } = hardware;
+  const bySpace = new Map(models.map(({ profile }) => [profile.spaceId, profile]));
+  return [
+    {
+      id,
+      name,
+      device,
+      runtime,
+      precision,
+      threads,
+      batch,
+      provenance,
+      isHere: canMeasureHere(hardware),
+      latencyModels: [...bySpace.values()].map(latencyModelInfo),
+    },
+  ];
+}
+
+/** Share of architectures whose measured accuracy lies in the stated interval; the latency interval's is the same by its definition. */
+const INTERVAL_CONFIDENCE = 0.9;
+
+/** Predicted figures of given architectures; what constraints allow is answered beside it by exact bounds. */
+async function estimate(bench: Workbench, { archs, hardwareId }: EstimateRequest): Promise<EstimateResult> {
+  const { space } = bench.bundle.supernet;
+  const canonical = archs.map((arch) => {
+    assertArchInSpace(space, arch);
+    return canonicalArch(space, arch);
+  });
+  const scores = await bench.predictor.score(canonical);
+  const latency = bench.latency?.profile.hardware.id === hardwareId ? bench.latency : undefined;
+  const described = describeArchs({ costs: bench.costs, latency }, canonical);
+  return {
+    candidates: canonical.map((arch, i) => {
+      // One score and one description per architecture.
+      const predictedTop1 = scores[i] as number;
+      const figures = described[i] as Described;
+      const ms = figures.predictedLatencyMs;
+      return {
+        arch,
+        archId: archId(space, arch),
+        predictedTop1,
+        predictedTop1Interval: bench.predictor.interval(predictedTop1, INTERVAL_CONFIDENCE),
+        ...(ms === undefined || latency === undefined
+          ? {}
+          : { predictedLatencyIntervalMs: latencyInterval(latency.profile, ms) }),
+        ...figures,
+      };
+    }),
+  };
+}
