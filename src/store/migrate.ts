@@ -5,7 +5,7 @@ import pg from 'pg';
 import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
 import { connectionOf } from './connection.js';
-import { guarded } from './database-error.js';
+import { guarded, toDatabaseError } from './database-error.js';
 
 /** The same place seen from src/store and from dist/store. */
 const MIGRATIONS_DIR = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -128,7 +128,8 @@ async function apply(client: pg.Client, { name, sql, checksum }: Migration): Pro
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {}); // a lost connection has rolled back by itself
-    if (!(error instanceof pg.DatabaseError)) throw error;
+    const known = toDatabaseError(error); // a server that stops in the middle is no fault of the migration
+    if (known instanceof BespokeError || !(error instanceof pg.DatabaseError)) throw known;
     throw new BespokeError('storage-failed', `The migration ${name} failed: ${error.message}.`, {}, error);
   }
 }

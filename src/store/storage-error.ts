@@ -1,0 +1,45 @@
+import { BespokeError } from '../common/errors.js';
+
+/** What the codes of a failed file operation, and PostgreSQL's words for them, mean to a user. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'its disk is full',
+  EDQUOT: 'its disk quota is used up',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  EEXIST: 'a file is in its place',
+  EIO: 'its disk fails',
+};
+
+/** The same in the words of PostgreSQL's programs (strerror of the C library, locale C). */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/No space left on device/, 'ENOSPC'],
+  [/Disk quota exceeded/, 'EDQUOT'],
+  [/Read-only file system/, 'EROFS'],
+  [/Permission denied|Operation not permitted/, 'EACCES'],
+  [/Input\/output error/, 'EIO'],
+];
+
+/** `storage-failed` in one sentence for a file operation on the data folder that failed; any other error as it is. */
+export function toStorageError(error: unknown, dataDir: string): unknown {
+  if (error instanceof BespokeError || !(error instanceof Error)) return error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const reason = REASONS[code] ?? (code === '' || code.startsWith('ERR_') ? undefined : error.message);
+  return reason === undefined ? error : storageFailed(dataDir, reason, error);
+}
+
+/** `storage-failed` for a program of PostgreSQL's that ended early; `output` is what it wrote. */
+export function programFailed(dataDir: string, program: string, output: string): BespokeError {
+  const code = WORDS.find(([words]) => words.test(output))?.[1];
+  const known = code === undefined ? undefined : REASONS[code];
+  if (known !== undefined) return storageFailed(dataDir, known, new Error(output));
+  const lines = output.trim().split('\n');
+  const line = lines.findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? lines.at(-1) ?? 'it said nothing';
+  return storageFailed(dataDir, `${program} ended early: ${line.trim()}`, new Error(output));
+}
+
+/** The sentence that all of these have in common. */
+export function storageFailed(dataDir: string, reason: string, cause?: unknown): BespokeError {
+  return new BespokeError('storage-failed', `The data folder ${dataDir} cannot be used: ${reason}.`, {}, cause);
+}
