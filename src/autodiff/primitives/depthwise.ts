@@ -1,0 +1,102 @@
+import { int, ints } from '../../onnx/builder.js';
+import { type Emitter, emit, imageDims, reshape, type Term } from '../term.js';
+import { groupPerMap } from './channels.js';
+import { inLayout } from './layout.js';
+import { blockDepthwise, blockedConv, blockOf, canBlock } from './nchwc.js';
+import { gather, pad, sumOver, transpose } from './standard.js';
+
+/** Stride and zero padding on every side of a square-kernel convolution. */
+export interface Sliding {
+  readonly stride: number;
+  readonly padding: number;
+}
+
+/** Attributes of a standard Conv with pads [top, left, bottom, right]. */
+function convAttributes(group: number, kernel: number, pads: readonly number[], stride = 1, dilation = 1) {
+  return {
+    group: int(group),
+    kernel_shape: ints([kernel, kernel]),
+    strides: ints([stride, stride]),
+    dilations: ints([dilation, dilation]),
+    pads: ints(pads),
+  };
+}
+
+/** Side of the result of a convolution. */
+export const slidSize = (size: number, kernel: number, { stride, padding }: Sliding): number =>
+  Math.floor((size + 2 * padding - kernel) / stride) + 1;
+
+/** Depthwise convolution of `[N, C, H, W]` with `[C, 1, k, k]`. */
+export function depthwiseConv(e: Emitter, x: Term, weight: Term, sliding: Sliding): Term {
+  const [n, c, h, w] = imageDims(x);
+  const [, , kernel] = imageDims(weight);
+  const { stride, padding } = sliding;
+  if (canBlock(e, c)) {
+    const how = { group: c, stride, pads: [padding, padding, padding, padding] as const };
+    return blockedConv(e, inLayout(e, x, 'blocked'), { weight: blockDepthwise(e, weight), ...how });
+  }
+  const dims = [n, c, slidSize(h, kernel, sliding), slidSize(w, kernel, sliding)];
+  const attributes = convAttributes(c, kernel, [padding, padding, padding, padding], stride);
+  return emit(e, 'Conv', [inLayout(e, x, 'plain'), weight], { dims, attributes });
+}
+
+/**
+ * The gradient for x: dy, spread to the input's grid with zeros between (stride 2), convolved with the kernel turned by 180 degrees.
+ * With q = k - 1 - padding zeros before, dx[i] = sum over t of up[i + t - q] * w[k - 1 - t].
+ */
+export function depthwiseInputGradient(e: Emitter, dy: Term, weight: Term, sliding: Sliding & { size: number }): Term {
+  const [n, c] = imageDims(dy);
+  const [, , kernel] = imageDims(weight);
+  const { size, stride, padding } = sliding;
+  const blocked = canBlock(e, c);
+  const spread = spreadPixels(e, inLayout(e, dy, blocked ? 'blocked' : 'plain'), stride);
+  const [, , spreadSize] = imageDims(spread);
+  const before = kernel - 1 - padding;
+  const after = size - spreadSize - before + kernel - 1;
+  if (blocked) {
+    const pads = [before, before, after, after] as const;
+    return blockedConv(e, spread, { weight: blockDepthwise(e, weight, true), group: c, pads });
+  }
+  const taps = kernel * kernel;
+  const reversed = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+  const turned = reshape(e, gather(e, reshape(e, weight, [c, taps]), reversed, 1), weight.dims);
+  const attributes = convAttributes(c, kernel, [before, before, after, after]);
+  return emit(e, 'Conv', [spread, turned], { dims: [n, c, size, size], attributes });
+}
+
+/** Puts stride - 1 zeros behind every pixel in both directions: `[N, C, H, W]` -> `[N, C, stride * H, stride * W]`. */
+function spreadPixels(e: Emitter, x: Term, stride: number): Term {
+  if (stride === 1) return x;
+  const [n, c, h, w] = imageDims(x);
+  const cell = x.layout === 'blocked' ? blockOf(e) : 1;
+  // A row of pixels becomes itself and rows of zeros; a pixel (a block of channels, if blocked) becomes itself and zeros.
+  const rows = reshape(e, x, [(n * c * h) / cell, 1, w, cell]);
+  const padded = pad(e, rows, [0, 0, 0, 0], [0, stride - 1, 0, (stride - 1) * cell]);
+  return reshape(e, padded, [n, c, stride * h, stride * w], x.layout);
+}
+
+/**
+ * The gradient for the weights: x convolved with dy as its kernel, one group per map; dilation is the stride.
+ * dw[c, t] = sum over n, o of dy[n, c, o] * x[n, c, stride * o + t - padding].
+ */
+export function depthwiseWeightGradient(e: Emitter, x: Term, dy: Term, how: Sliding & { kernel: number }): Term {
+  const [n, c, h] = imageDims(x);
+  const [, , outSize] = imageDims(dy);
+  const { kernel, stride, padding } = how;
+  const taps = kernel * kernel;
+  const after = (outSize - 1) * stride + kernel - padding - h;
+  const pads = [padding, padding, after, after] as const;
+  if (canBlock(e, c)) {
+    const block = blockOf(e);
+    const weight = reshape(e, inLayout(e, dy, 'blocked'), [n * c, 1, outSize, outSize], 'blocked');
+    const maps = groupPerMap(e, inLayout(e, x, 'blocked'));
+    const perMap = blockedConv(e, maps, { weight, group: n * c, dilation: stride, pads });
+    const summed = sumOver(e, reshape(e, perMap, [n, c / block, taps, block]), [0]);
+    return reshape(e, transpose(e, summed, [0, 2, 1]), [c, 1, kernel, kernel]);
+  }
+  const maps = reshape(e, inLayout(e, x, 'plain'), [1, n * c, h, h]);
+  const weight = reshape(e, inLayout(e, dy, 'plain'), [n * c, 1, outSize, outSize]);
+  const attributes = convAttributes(n * c, outSize, pads, 1, stride);
+  const perMap = emit(e, 'Conv', [maps, weight], { dims: [1, n * c, kernel, kernel], attributes });
+  return reshape(e, sumOver(e, reshape(e, perMap, [n, c, taps]), [0]), [c, 1, kernel, kernel]);
+}
