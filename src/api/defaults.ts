@@ -1,0 +1,140 @@
+import { BespokeError } from '../common/errors.js';
+import type { components } from '../generated/openapi.js';
+import type { Constraints, SpecializationRequest } from '../specialize/types.js';
+import type { Catalog, EstimateRequest, HardwareInfo, LatencyStatistic, SupernetInfo } from './ports.js';
+
+export type CreateBody = components['schemas']['CreateSpecialization'];
+export type EstimateBody = components['schemas']['CreateEstimate'];
+type RequestedConstraints = components['schemas']['RequestedConstraints'];
+
+const DEFAULT_HARDWARE = 'local-cpu';
+const DEFAULT_STATISTIC: LatencyStatistic = 'p50';
+const DEFAULT_SEED = 1;
+/** Where the search of the bundled space has settled; ten times as many change little. */
+const DEFAULT_EVALUATIONS = 50_000;
+const FLOPS_PER_MAC = 2;
+
+function refused(pointer: string, detail: string): BespokeError {
+  return new BespokeError('invalid-request', `body ${pointer} ${detail}.`, { errors: [{ pointer, detail }] });
+}
+
+function quoted(ids: readonly { readonly id: string }[]): string {
+  return ids.length === 0 ? 'there is none' : `known are ${ids.map(({ id }) => id).join(', ')}`;
+}
+
+/** The supernet with this id, or the only one. Throws `not-found`, `invalid-request` where the choice is open, `bundle-invalid` where none is loaded. */
+export function findSupernet(catalog: Catalog, id: string | undefined): SupernetInfo {
+  const all = catalog.supernets();
+  const [only] = all;
+  if (id === undefined) {
+    if (only === undefined)
+      throw new BespokeError('bundle-invalid', 'No supernet is loaded; start the server with --models.');
+    if (all.length === 1) return only;
+    throw refused('/supernetId', `must be given as several are loaded: ${quoted(all)}`);
+  }
+  const found = all.find((each) => each.id === id);
+  if (found !== undefined) return found;
+  const detail = `names no loaded supernet: got "${id}", ${quoted(all)}`;
+  throw new BespokeError('not-found', `supernetId ${detail}.`, { errors: [{ pointer: '/supernetId', detail }] });
+}
+
+/** The hardware type with this id. Throws `not-found`. */
+export function findHardware(catalog: Catalog, id: string = DEFAULT_HARDWARE): HardwareInfo {
+  const all = catalog.hardware();
+  const found = all.find((each) => each.id === id);
+  if (found !== undefined) return found;
+  const detail = `names no hardware type: got "${id}", ${quoted(all)}`;
+  throw new BespokeError('not-found', `hardwareId ${detail}.`, { errors: [{ pointer: '/hardwareId', detail }] });
+}
+
+/** The statistic that a latency limit speaks of. Throws `no-latency-data` where the hardware type cannot give it. */
+function chooseStatistic(
+  given: RequestedConstraints,
+  hardware: HardwareInfo,
+  supernet: SupernetInfo,
+): LatencyStatistic | undefined {
+  const offered = hardware.latencyModels
+    .filter((model) => model.spaceId === supernet.spaceId)
+    .flatMap((model) => model.statistics);
+  const wanted = given.latencyStatistic ?? DEFAULT_STATISTIC;
+  if (offered.includes(wanted)) return wanted;
+  if (given.latencyStatistic === undefined && given.maxLatencyMs === undefined) return undefined;
+  const accepted = offered.length === 0 ? 'it has no latency model for this space' : `it gives ${offered.join(', ')}`;
+  const detail = `Hardware type ${hardware.id} cannot give the ${wanted} latency of ${supernet.id}: ${accepted}.`;
+  throw new BespokeError('no-latency-data', detail, {
+    errors: [{ pointer: '/constraints/latencyStatistic', detail: accepted }],
+  });
+}
+
+/** MACs are what everything counts; a limit in FLOPs is read as two per MAC. */
+function fillConstraints(given: RequestedConstraints, hardware: HardwareInfo, supernet: SupernetInfo): Constraints {
+  const { maxFlops, latencyStatistic: _, ...rest } = given;
+  const fromFlops = maxFlops === undefined ? Number.POSITIVE_INFINITY : Math.floor(maxFlops / FLOPS_PER_MAC);
+  const maxMacs = Math.min(rest.maxMacs ?? Number.POSITIVE_INFINITY, fromFlops);
+  const latencyStatistic = chooseStatistic(given, hardware, supernet);
+  return {
+    ...rest,
+    ...(Number.isFinite(maxMacs) ? { maxMacs } : {}),
+    ...(latencyStatistic === undefined ? {} : { latencyStatistic }),
+  };
+}
+
+function hasLimit(constraints: RequestedConstraints): boolean {
+  return Object.keys(constraints).some((key) => key !== 'latencyStatistic');
+}
+
+function checkResolutions(resolutions: readonly number[], supernet: SupernetInfo): void {
+  resolutions.forEach((resolution, index) => {
+    if (supernet.resolutions.includes(resolution)) return;
+    const accepted = supernet.resolutions.join(', ');
+    throw refused(`/resolutions/${index}`, `must be searchable (${accepted}), got ${resolution}`);
+  });
+}
+
+/**
+ * Fills in every default, once: inside, nothing is absent that has one.
+ * @param body a body that keeps the contract
+ * @throws `invalid-request`, `not-found`, `no-latency-data`
+ */
+export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationRequest {
+  if (!hasLimit(body.constraints))
+    throw refused(
+      '/constraints',
+      'must have at least one limit: maxLatencyMs, maxMacs, maxParams, maxModelBytes, maxPeakMemoryBytes or minTop1',
+    );
+  const supernet = findSupernet(catalog, body.supernetId);
+  const hardware = findHardware(catalog, body.hardwareId);
+  if (body.resolutions !== undefined) checkResolutions(body.resolutions, supernet);
+  const maxSeconds = body.search?.maxSeconds;
+  return {
+    supernetId: supernet.id,
+    hardwareId: hardware.id,
+    constraints: fillConstraints(body.constraints, hardware, supernet),
+    objective: body.objective ?? 'accuracy',
+    ...(body.resolutions === undefined ? {} : { resolutions: body.resolutions }),
+    seed: body.seed ?? DEFAULT_SEED,
+    search: {
+      evaluations: body.search?.evaluations ?? DEFAULT_EVALUATIONS,
+      ...(maxSeconds === undefined ? {} : { maxSeconds }),
+    },
+    verify: { latency: body.verify?.latency ?? 'measured' },
+    labels: body.labels ?? {},
+  };
+}
+
+/** The same for an estimate, which needs an architecture or a limit. */
+export function fillEstimate(body: EstimateBody, catalog: Catalog): EstimateRequest {
+  const archs = body.archs ?? [];
+  const given = body.constraints ?? {};
+  if (archs.length === 0 && !hasLimit(given)) throw refused('', 'must have at least one architecture or one limit');
+  const supernet = findSupernet(catalog, body.supernetId);
+  const hardware = findHardware(catalog, body.hardwareId);
+  const foreign = archs.findIndex((arch) => arch.spaceId !== supernet.spaceId);
+  if (foreign >= 0) {
+    const detail = `must be ${supernet.spaceId}, got ${archs[foreign]?.spaceId}`;
+    const pointer = `/archs/${foreign}/spaceId`;
+    throw new BespokeError('arch-out-of-space', `body ${pointer} ${detail}.`, { errors: [{ pointer, detail }] });
+  }
+  const constraints = fillConstraints(given, hardware, supernet);
+  return { supernetId: supernet.id, hardwareId: hardware.id, archs, constraints: hasLimit(given) ? constraints : {} };
+}

@@ -1,0 +1,89 @@
+import { BespokeError } from '../common/errors.js';
+import type { SpecializationStore } from '../specialize/ports.js';
+import { type SpecializationRow, STAGES } from '../specialize/types.js';
+import type { Call, Handler } from './call.js';
+import { isFinished, pause, requireRow } from './follow.js';
+import type { ApiDeps } from './ports.js';
+
+/** Streams open at the same time; each looks at its row some times a second. */
+const MAX_STREAMS = 100;
+const HEARTBEAT_MS = 15_000;
+const POLL_MS = 250;
+/** Milliseconds after which a cut client comes back. */
+const RETRY_MS = 2000;
+
+/**
+ * Names the state of a row: two looks with the same id have nothing new between them, so a client that comes back
+ * with `Last-Event-ID` gets the present state only if it has not seen it. No log of events is kept.
+ */
+export function eventId(row: SpecializationRow): string {
+  const stage = row.stage === null ? 0 : STAGES.indexOf(row.stage) + 1;
+  const cancel = row.cancelRequested && row.status === 'running' ? '.cancel' : '';
+  return `${row.attempt}.${row.status}.${stage}.${Math.round(row.progress * 1000)}${cancel}`;
+}
+
+function eventText(row: SpecializationRow): string {
+  const name = row.status === 'running' ? 'progress' : row.status;
+  return `id: ${eventId(row)}\nevent: ${name}\ndata: ${JSON.stringify(row)}\n\n`;
+}
+
+interface StreamTimes {
+  readonly pollMs: number;
+  readonly heartbeatMs: number;
+}
+
+async function stream(
+  { res, signal }: Call,
+  store: SpecializationStore,
+  { row, seen }: { readonly row: SpecializationRow; readonly seen: string | undefined },
+  { pollMs, heartbeatMs }: StreamTimes,
+): Promise<void> {
+  let current = row;
+  let last = seen;
+  let quietMs = 0;
+  while (!signal.aborted) {
+    const id = eventId(current);
+    if (id !== last) res.write(eventText(current));
+    else if (quietMs >= heartbeatMs) res.write(': still here\n\n');
+    quietMs = id !== last || quietMs >= heartbeatMs ? 0 : quietMs + pollMs;
+    last = id;
+    if (isFinished(current)) break;
+    await pause(pollMs, signal);
+    const next = signal.aborted ? undefined : await store.get(row.id);
+    if (next === undefined) break; // removed meanwhile, or nobody listens
+    current = next;
+  }
+  res.end();
+}
+
+/** GET /v1/specializations/{id}/events */
+export function makeEvents({ specializations, settings }: Pick<ApiDeps, 'specializations' | 'settings'>): Handler {
+  let open = 0;
+  return async (call) => {
+    const { req, res, path } = call;
+    const row = await requireRow(specializations, String(path.id));
+    const seen = req.get('Last-Event-ID');
+    if (isFinished(row) && seen === eventId(row)) {
+      res.status(204).end(); // what tells an EventSource not to come back
+      return;
+    }
+    if (open >= MAX_STREAMS)
+      throw new BespokeError('rate-limited', `${MAX_STREAMS} event streams are open already.`, {
+        retryAfterSeconds: 5,
+      });
+    res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
+    res.flushHeaders();
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
+    open++;
+    try {
+      res.write(`retry: ${RETRY_MS}\n\n`);
+      const { pollMs = POLL_MS, heartbeatMs = HEARTBEAT_MS } = settings;
+      await stream(call, specializations, { row, seen }, { pollMs, heartbeatMs });
+    } finally {
+      open--;
+    }
+  };
+}

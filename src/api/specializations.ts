@@ -1,0 +1,153 @@
+import { BespokeError } from '../common/errors.js';
+import { canonicalJson, sha256 } from '../common/hash.js';
+import type { HistoryFilter } from '../specialize/ports.js';
+import type { SpecializationRow, Status } from '../specialize/types.js';
+import { type Call, type Handler, sendJson } from './call.js';
+import { historyCsv } from './csv.js';
+import { type CreateBody, fillRequest } from './defaults.js';
+import { isFinished, requireRow, waitUntilFinished } from './follow.js';
+import type { ApiDeps } from './ports.js';
+import { preferredWaitSeconds } from './prefer.js';
+import { sendProblem } from './problem.js';
+
+const DEFAULT_PAGE = 50;
+/** Seconds after which looking again is worth it: a specialization takes some seconds. */
+const RETRY_AFTER_SECONDS = 1;
+/** Requests that may hold a connection and watch a row at the same time; beyond it a wait is not honored. */
+const MAX_WAITING = 100;
+
+type Deps = Pick<ApiDeps, 'specializations' | 'queue' | 'catalog' | 'settings'>;
+
+/** An ETag of a representation's text. */
+export function etagOf(text: string): string {
+  return `"${sha256(text).slice(0, 32)}"`;
+}
+
+/** Sends a text with its ETag, or 304 when the client has it. */
+export function sendTagged({ req, res, accepted }: Call, text: string): void {
+  res.set('ETag', etagOf(text)).set('Cache-Control', 'no-cache');
+  if (req.fresh) res.status(304).end();
+  else res.type(accepted).send(text);
+}
+
+/** POST /v1/specializations */
+export function makeCreate({ specializations, queue, catalog, settings }: Deps): Handler {
+  let waiting = 0;
+  const hold = async (row: SpecializationRow, seconds: number, call: Call): Promise<SpecializationRow> => {
+    waiting++;
+    try {
+      const pollMs = settings.pollMs ?? 250;
+      return await waitUntilFinished(specializations, row, { ms: seconds * 1000, pollMs, signal: call.signal });
+    } finally {
+      waiting--;
+    }
+  };
+  return async (call) => {
+    const { req, res, log } = call;
+    const request = fillRequest(call.body as CreateBody, catalog); // the body keeps the contract: validated before
+    const problem = await catalog.checkFeasible(request);
+    if (problem !== undefined) return sendProblem(res, problem, call.requestId);
+    const key = req.get('Idempotency-Key');
+    const idempotency = key === undefined ? undefined : { key, bodyHash: sha256(canonicalJson(call.body)) };
+    const { row: stored, created } = await specializations.create(request, idempotency);
+    log.info({ specializationId: stored.id, created }, 'specialization stored');
+    if (created) await enqueue(stored.id, { queue, log });
+    const seconds = preferredWaitSeconds(req.get('Prefer'));
+    const honored = seconds !== undefined && waiting < MAX_WAITING;
+    const row = honored ? await hold(stored, seconds, call) : stored;
+    res.location(`/v1/specializations/${row.id}`);
+    if (honored) res.set('Preference-Applied', `wait=${seconds}`);
+    if (!(honored && isFinished(row))) res.status(202).set('Retry-After', String(RETRY_AFTER_SECONDS));
+    sendJson(res, row);
+  };
+}
+
+/** The row is the truth: a message that could not be queued is sent again by the sweeper, so it fails nothing here. */
+async function enqueue(id: string, { queue, log }: Pick<Deps, 'queue'> & Pick<Call, 'log'>): Promise<void> {
+  try {
+    await queue.enqueue({ kind: 'specialize', id });
+  } catch (error) {
+    log.warn({ err: error, specializationId: id }, 'the queue took no message; the sweeper will bring the row back');
+  }
+}
+
+/** GET /v1/specializations/{id} */
+export function makeGet({ specializations }: Deps): Handler {
+  return async (call) => {
+    const row = await requireRow(specializations, String(call.path.id));
+    if (!isFinished(row)) call.res.set('Retry-After', String(RETRY_AFTER_SECONDS));
+    sendTagged(call, JSON.stringify(row));
+  };
+}
+
+function labelsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+}
+
+function filterOf(query: Call['query']): HistoryFilter {
+  const text = (name: 'hardwareId' | 'supernetId' | 'archId') =>
+    query[name] === undefined ? {} : { [name]: String(query[name]) };
+  const figure = (name: 'minTop1' | 'maxLatencyMs' | 'maxMacs') =>
+    query[name] === undefined ? {} : { [name]: Number(query[name]) };
+  const time = (name: 'createdAfter' | 'createdBefore') =>
+    query[name] === undefined ? {} : { [name]: new Date(String(query[name])).toISOString() };
+  return {
+    ...text('hardwareId'),
+    ...text('supernetId'),
+    ...text('archId'),
+    ...(query.status === undefined ? {} : { status: query.status as Status }), // the contract's enum is this union
+    ...(Array.isArray(query.label) ? { labels: labelsOf(query.label) } : {}),
+    ...time('createdAfter'),
+    ...time('createdBefore'),
+    ...figure('minTop1'),
+    ...figure('maxLatencyMs'),
+    ...figure('maxMacs'),
+  };
+}
+
+function nextLink(query: Call['query'], cursor: string): string {
+  const pairs = Object.entries(query)
+    .filter(([name]) => name !== 'cursor')
+    .flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value]).map((each): [string, string] => [name, String(each)]),
+    );
+  return `</v1/specializations?${new URLSearchParams([...pairs, ['cursor', cursor]])}>; rel="next"`;
+}
+
+/** GET /v1/specializations */
+export function makeList({ specializations }: Deps): Handler {
+  return async ({ res, query, accepted }) => {
+    const limit = Number(query.limit ?? DEFAULT_PAGE);
+    const cursor = query.cursor === undefined ? {} : { cursor: String(query.cursor) };
+    const { rows, nextCursor } = await specializations.list(filterOf(query), { limit, ...cursor });
+    if (nextCursor !== undefined) res.set('Link', nextLink(query, nextCursor));
+    if (accepted === 'text/csv') res.type('text/csv').send(historyCsv(rows));
+    else sendJson(res, { items: rows, nextCursor: nextCursor ?? null });
+  };
+}
+
+/** POST /v1/specializations/{id}/cancel */
+export function makeCancel({ specializations, queue }: Deps): Handler {
+  return async ({ res, path, log }) => {
+    const id = String(path.id);
+    const row = await specializations.requestCancel(id);
+    if (row === undefined) throw new BespokeError('not-found', `There is no specialization ${id}.`);
+    log.info({ specializationId: id, status: row.status }, 'cancel asked for');
+    try {
+      if (row.status === 'canceled') await queue.cancel(id);
+    } catch (error) {
+      log.warn({ err: error, specializationId: id }, 'the message stays queued; a worker finds the row canceled');
+    }
+    sendJson(res, row);
+  };
+}
+
+/** DELETE /v1/specializations/{id} */
+export function makeDelete({ specializations }: Deps): Handler {
+  return async ({ res, path, log }) => {
+    const id = String(path.id);
+    if (!(await specializations.remove(id))) throw new BespokeError('not-found', `There is no specialization ${id}.`);
+    log.info({ specializationId: id }, 'specialization removed');
+    res.status(204).end();
+  };
+}
