@@ -80,7 +80,7 @@ export function takePixels(set: ImageSet, indices: ArrayLike<number>): PixelBatc
 }
 
 /**
- * The network's input of chosen images; see {@link prepareBatch} for the order of the steps and `out`.
+ * The network's input of chosen images; see {@link prepareBatch} for the order of the steps, and to reuse a buffer.
  * @returns float32 `[indices.length, C, resolution, resolution]`
  */
 export function prepareImages(
@@ -88,7 +88,6 @@ export function prepareImages(
   indices: ArrayLike<number>,
   input: InputSpec,
   resolution: number,
-  out?: Float32Array,
 ): FloatTensor {
-  return prepareBatch(takePixels(set, indices), input, resolution, out);
+  return prepareBatch(takePixels(set, indices), input, resolution);
 }

@@ -1,0 +1,158 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { BespokeError } from '../common/errors.js';
+import { sha256 } from '../common/hash.js';
+import { decodeSafetensors, encodeSafetensors } from '../tensor/safetensors.js';
+import { type FloatTensor, floats, type Tensor } from '../tensor/tensor.js';
+
+/** File names in a run's folder. */
+export const CHECKPOINT_FILE = 'checkpoint.bin';
+export const PREVIOUS_CHECKPOINT_FILE = 'checkpoint.previous.bin';
+
+/** Layout of the file: a safetensors file, then its sha256 as this many lower-case hex characters. */
+const TRAILER_BYTES = 64;
+const FORMAT = 'bespoke-training-1';
+
+/** What has to be equal for a run to go on exactly where it stopped. */
+export interface RunIdentity {
+  readonly spaceSha256: string;
+  readonly recipeSha256: string;
+  readonly seed: number;
+  readonly workers: number;
+}
+
+/** A run's whole state. No generator's state is among it: every draw of training is a pure function of the seed and the step. */
+export interface Checkpoint {
+  readonly identity: RunIdentity;
+  /** Steps done. */
+  readonly step: number;
+  /** Wall-clock spent in training so far, ms. */
+  readonly elapsedMs: number;
+  readonly weights: Float32Array;
+  readonly velocity: Float32Array;
+  /** Weights of a frozen teacher. */
+  readonly teacher: Float32Array;
+}
+
+/** Encodes a checkpoint with its sha256 at the end. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  const vectors = { weights: checkpoint.weights, velocity: checkpoint.velocity, teacher: checkpoint.teacher };
+  const tensors = new Map<string, FloatTensor>(
+    Object.entries(vectors).map(([name, data]) => [name, floats([data.length], data)]),
+  );
+  const state = { identity: checkpoint.identity, step: checkpoint.step, elapsedMs: checkpoint.elapsedMs };
+  const body = encodeSafetensors(tensors, { format: FORMAT, state: JSON.stringify(state) });
+  const bytes = new Uint8Array(body.length + TRAILER_BYTES);
+  bytes.set(body);
+  bytes.set(new TextEncoder().encode(sha256(body)), body.length);
+  return bytes;
+}
+
+function floatVector(tensors: ReadonlyMap<string, Tensor>, name: string, where: string): Float32Array {
+  const data = tensors.get(name)?.data;
+  if (data instanceof Float32Array) return data;
+  throw new BespokeError('storage-failed', `${where} has no float32 tensor "${name}"`);
+}
+
+/**
+ * Decodes a checkpoint.
+ * @throws BespokeError `storage-failed` if the bytes do not hash to their trailer or are of another format
+ */
+export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
+  const body = bytes.subarray(0, Math.max(0, bytes.length - TRAILER_BYTES));
+  const trailer = new TextDecoder().decode(bytes.subarray(body.length));
+  if (body.length === 0 || sha256(body) !== trailer) {
+    throw new BespokeError('storage-failed', `${where} is damaged: its content does not have the sha256 at its end`);
+  }
+  const { tensors, metadata } = decodeSafetensors(body, where);
+  if (metadata.format !== FORMAT) {
+    throw new BespokeError('storage-failed', `${where} has the format ${metadata.format}; read is ${FORMAT}`);
+  }
+  // The hash says that the bytes are as encodeCheckpoint wrote them, and the format says which encodeCheckpoint.
+  const state = JSON.parse(metadata.state ?? '') as Pick<Checkpoint, 'identity' | 'step' | 'elapsedMs'>;
+  return {
+    ...state,
+    weights: floatVector(tensors, 'weights', where),
+    velocity: floatVector(tensors, 'velocity', where),
+    teacher: floatVector(tensors, 'teacher', where),
+  };
+}
+
+function syncFolder(dir: string): void {
+  const handle = openSync(dir, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/**
+ * Writes a file so that a crash at any moment leaves the old or the new content whole: temporary file, fsync, rename, fsync of the folder.
+ * @param keepAs name that the old file is kept under, if given
+ * @throws BespokeError `storage-failed` when the disk is full or not writable; the old file is then untouched
+ */
+export function writeDurably(dir: string, name: string, bytes: Uint8Array, keepAs?: string): void {
+  const path = join(dir, name);
+  const temporary = `${path}.tmp`;
+  try {
+    mkdirSync(dir, { recursive: true });
+    const handle = openSync(temporary, 'w');
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    if (keepAs !== undefined && existsSync(path)) renameSync(path, join(dir, keepAs));
+    renameSync(temporary, path);
+    syncFolder(dir);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const detail = `${path} of ${bytes.length} bytes could not be written (${reason}); free space or choose another folder, then resume`;
+    throw new BespokeError('storage-failed', detail, {}, cause);
+  }
+}
+
+/** Saves a checkpoint; the one before is kept. See {@link writeDurably}. */
+export function saveCheckpoint(dir: string, checkpoint: Checkpoint): void {
+  writeDurably(dir, CHECKPOINT_FILE, encodeCheckpoint(checkpoint), PREVIOUS_CHECKPOINT_FILE);
+}
+
+/** A checkpoint that was found, and what was wrong with a newer one that was passed over. */
+export interface FoundCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly path: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The newest whole checkpoint of a folder: the last one, or the one before if that is missing or damaged.
+ * @returns undefined if the folder holds neither file
+ * @throws BespokeError `storage-failed` if there are files but none is whole
+ */
+export function loadCheckpoint(dir: string): FoundCheckpoint | undefined {
+  const warnings: string[] = [];
+  for (const name of [CHECKPOINT_FILE, PREVIOUS_CHECKPOINT_FILE]) {
+    const path = join(dir, name);
+    if (!existsSync(path)) continue;
+    try {
+      return { checkpoint: decodeCheckpoint(readFileSync(path), path), path, warnings };
+    } catch (error) {
+      warnings.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  if (warnings.length === 0) return undefined;
+  throw new BespokeError('storage-failed', `${dir} has no whole checkpoint: ${warnings.join('; ')}`);
+}

@@ -1,0 +1,160 @@
+import { BespokeError } from '../common/errors.js';
+import { makeRng } from '../common/rng.js';
+import { canonicalArch, maxArch, minArch } from '../space/arch.js';
+import { sampleArch } from '../space/sample.js';
+import type { Arch, SearchSpace } from '../space/types.js';
+import { globalNorm, type OptimizerState, updateWeights } from './optimizer.js';
+import type { ParameterLayout } from './parameter-layout.js';
+import { positionOf, type StepPosition, totalSteps } from './phases.js';
+import type { Recipe } from './recipe.js';
+import { learningRate } from './schedule.js';
+import type { NetReport } from './step-runner.js';
+import { type TrainEvent, WindowMeter } from './train-events.js';
+import type { WorkerCrew } from './worker-crew.js';
+
+/** A run's state, advanced in place. */
+export interface TrainState extends OptimizerState {
+  step: number;
+  elapsedMs: number;
+  readonly teacher: Float32Array;
+}
+
+export interface LoopOptions {
+  readonly space: SearchSpace;
+  readonly recipe: Recipe;
+  readonly layout: ParameterLayout;
+  readonly seed: number;
+  readonly workers: number;
+  readonly crew: Pick<WorkerCrew, 'step' | 'averageInto' | 'validate'>;
+  /** Held-out images per validation batch. */
+  readonly validationBatch: number;
+  /** Writes the state to disk. */
+  readonly save: (state: TrainState) => void;
+  readonly onEvent: (event: TrainEvent) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Stop, resumably, after so much time in this call, ms. */
+  readonly maxMs?: number | undefined;
+  readonly saveEveryMs: number;
+  readonly windowMs: number;
+}
+
+/** Random archs in a validation beside the largest and the smallest. */
+const VALIDATION_RANDOM_ARCHS = 4;
+
+/** The archs of the progress figures: the extremes of the space and a few fixed random ones. */
+function validationArchs(space: SearchSpace, seed: number): ReadonlyMap<string, Arch> {
+  const rng = makeRng(seed).fork('validation');
+  const random = Array.from({ length: VALIDATION_RANDOM_ARCHS }, (_, i): [string, Arch] => [
+    `random${i}`,
+    canonicalArch(space, sampleArch(space, rng)),
+  ]);
+  return new Map([['largest', maxArch(space)], ['smallest', minArch(space)], ...random]);
+}
+
+function refuseDivergence(step: number, what: string): never {
+  const advice = 'lower lr or clipNorm in the recipe; the checkpoints before this step are kept';
+  throw new BespokeError('internal', `training diverged at step ${step}: ${what}; ${advice}`);
+}
+
+function lrAt({ phase, stepInPhase, phaseSteps }: StepPosition): number {
+  const warmupSteps = Math.round(phase.warmup * phaseSteps);
+  return learningRate({ peak: phase.lr, final: phase.finalLr, warmupSteps, totalSteps: phaseSteps }, stepInPhase);
+}
+
+/** One step over all workers: gradients, their mean, the update. Returns the reports and the gradient's norm. */
+async function advance(
+  state: TrainState,
+  options: LoopOptions,
+  position: StepPosition,
+  gradient: Float32Array,
+): Promise<{ nets: readonly NetReport[]; norm: number }> {
+  const { crew, recipe, layout } = options;
+  if (position.stepInPhase === 0 && position.phase.teacher === 'frozen') state.teacher.set(state.weights);
+  const nets = await crew.step(position.step);
+  const bad = nets.find(({ loss }) => !Number.isFinite(loss));
+  if (bad !== undefined) refuseDivergence(position.step, `the loss of a ${bad.role} net is ${bad.loss}`);
+  crew.averageInto(gradient);
+  const norm = updateWeights(layout, state, gradient, {
+    lr: lrAt(position),
+    momentum: recipe.momentum,
+    weightDecay: position.phase.weightDecay,
+    clipNorm: recipe.clipNorm,
+  });
+  if (!Number.isFinite(norm)) refuseDivergence(position.step, `the gradient's norm is ${norm}`);
+  if (!Number.isFinite(globalNorm(state.weights))) refuseDivergence(position.step, 'a weight is not finite');
+  state.step = position.step + 1;
+  return { nets, norm };
+}
+
+/** Images seen after so many steps. */
+function imagesSeen(recipe: Recipe, workers: number, steps: number): number {
+  if (steps === 0) return 0;
+  let images = 0;
+  const last = positionOf(recipe, workers, steps - 1);
+  for (const phase of recipe.phases.slice(0, last.phaseIndex)) {
+    images += Math.ceil(phase.images / (phase.batch * workers)) * phase.batch * workers;
+  }
+  return images + (last.stepInPhase + 1) * last.phase.batch * workers;
+}
+
+/** Why a loop ended. */
+export type LoopEnd = 'finished' | 'aborted' | 'outOfTime';
+
+/**
+ * Trains from `state.step` to the recipe's end, in place. After a signal or `maxMs` it ends between two steps with a saved state,
+ * from which a later call goes on with bit-identical results.
+ * @throws BespokeError `internal` when training diverges (names the step), `storage-failed` when a checkpoint cannot be written
+ */
+export async function trainLoop(state: TrainState, options: LoopOptions): Promise<LoopEnd> {
+  const { recipe, workers, onEvent, signal } = options;
+  const steps = totalSteps(recipe, workers);
+  const gradient = new Float32Array(options.layout.size);
+  const meter = new WindowMeter();
+  const begun = performance.now();
+  const elapsedBefore = state.elapsedMs;
+  const seen = (): number => imagesSeen(recipe, workers, state.step);
+  let saved = begun;
+  let windowStart = { ms: begun, images: seen() };
+  let validatedAt = Math.floor(seen() / recipe.validateEvery);
+  const save = (): void => {
+    state.elapsedMs = elapsedBefore + performance.now() - begun;
+    options.save(state);
+    saved = performance.now();
+  };
+  while (state.step < steps) {
+    const outOfTime = performance.now() - begun > (options.maxMs ?? Number.POSITIVE_INFINITY);
+    if (signal?.aborted === true || outOfTime) {
+      save();
+      return outOfTime ? 'outOfTime' : 'aborted';
+    }
+    const position = positionOf(recipe, workers, state.step);
+    const { nets, norm } = await advance(state, options, position, gradient);
+    meter.add(nets, norm);
+    const now = performance.now();
+    if (now - windowStart.ms >= options.windowMs || state.step === steps) {
+      const images = seen();
+      const imagesPerSecond = ((images - windowStart.images) * 1000) / (now - windowStart.ms);
+      const etaMs = ((imagesSeen(recipe, workers, steps) - images) / imagesPerSecond) * 1000;
+      const elapsedMs = elapsedBefore + now - begun;
+      const place = { step: state.step, steps, phase: position.phase.name, images };
+      onEvent({ kind: 'window', ...place, imagesPerSecond, etaMs, elapsedMs, lr: lrAt(position), ...meter.take() });
+      windowStart = { ms: now, images };
+    }
+    if (now - saved >= options.saveEveryMs) save();
+    const due = Math.floor(seen() / recipe.validateEvery);
+    if (due > validatedAt || state.step === steps) {
+      validatedAt = due;
+      await validate(state, options, seen());
+      windowStart = { ms: performance.now(), images: seen() };
+    }
+  }
+  save();
+  return 'finished';
+}
+
+async function validate(state: TrainState, options: LoopOptions, images: number): Promise<void> {
+  const archs = validationArchs(options.space, options.seed);
+  const top1 = await options.crew.validate([...archs.values()], options.validationBatch);
+  const batchStatisticsTop1 = Object.fromEntries([...archs.keys()].map((name, i) => [name, top1[i]!]));
+  options.onEvent({ kind: 'validation', step: state.step, images, batchStatisticsTop1 });
+}

@@ -1,0 +1,52 @@
+import { invariant } from '../common/invariant.js';
+import { canonicalArch, maxArch, minArch } from '../space/arch.js';
+import type { Arch, SearchSpace } from '../space/types.js';
+import type { ElasticChoices, Phase, Recipe } from './recipe.js';
+
+/** Where a step lies in a recipe. */
+export interface StepPosition {
+  readonly step: number;
+  readonly phaseIndex: number;
+  readonly phase: Phase;
+  /** 0..phaseSteps-1 */
+  readonly stepInPhase: number;
+  readonly phaseSteps: number;
+}
+
+/** Steps of a phase with so many workers. */
+export function stepsOf(phase: Phase, workers: number): number {
+  return Math.ceil(phase.images / (phase.batch * workers));
+}
+
+/** Steps of a whole recipe. */
+export function totalSteps(recipe: Recipe, workers: number): number {
+  return recipe.phases.reduce((sum, phase) => sum + stepsOf(phase, workers), 0);
+}
+
+/** The phase of a step; `step` 0..totalSteps-1. */
+export function positionOf(recipe: Recipe, workers: number, step: number): StepPosition {
+  let start = 0;
+  for (const [phaseIndex, phase] of recipe.phases.entries()) {
+    const phaseSteps = stepsOf(phase, workers);
+    if (step < start + phaseSteps) return { step, phaseIndex, phase, stepInPhase: step - start, phaseSteps };
+    start += phaseSteps;
+  }
+  invariant(false, () => `step ${step} of a recipe of ${start} steps`);
+}
+
+/** The part of a space that a phase samples from, as a space; it has the same block slots. */
+export function restrictSpace(space: SearchSpace, elastic: ElasticChoices): SearchSpace {
+  return {
+    ...space,
+    kernelSizes: elastic.kernelSizes,
+    expandRatios: elastic.expandRatios,
+    resolutions: elastic.resolutions,
+    stages: space.stages.map((stage, i) => ({ ...stage, depths: elastic.depths[i]! })),
+  };
+}
+
+/** The largest and the smallest arch of a phase, canonical in the whole space. */
+export function extremesOf(space: SearchSpace, elastic: ElasticChoices): { largest: Arch; smallest: Arch } {
+  const part = restrictSpace(space, elastic);
+  return { largest: canonicalArch(space, maxArch(part)), smallest: canonicalArch(space, minArch(part)) };
+}

@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+import type { Lowering } from '../autodiff/term.js';
+import { BespokeError } from '../common/errors.js';
+import { canonicalJson, sha256 } from '../common/hash.js';
+import { invariant } from '../common/invariant.js';
+import { makeRng } from '../common/rng.js';
+import type { SearchSpace } from '../space/types.js';
+import { encodeSafetensors } from '../tensor/safetensors.js';
+import { type Checkpoint, loadCheckpoint, type RunIdentity, saveCheckpoint, writeDurably } from './checkpoint.js';
+import { initSupernet } from './initialize.js';
+import { type LoopEnd, type TrainState, trainLoop } from './loop.js';
+import { flatten, layoutOf, type ParameterLayout, unflatten } from './parameter-layout.js';
+import { totalSteps } from './phases.js';
+import type { Recipe } from './recipe.js';
+import { appendLog, rewindLog } from './run-log.js';
+import type { TrainEvent } from './train-events.js';
+import { shareImages, type TrainingData } from './training-data.js';
+import { sharedFloats, WorkerCrew } from './worker-crew.js';
+
+/** Name of the finished weights in a run's folder: the tensors that `SupernetTensors` documents. */
+export const WEIGHTS_FILE = 'supernet.safetensors';
+
+/** Longest time between two checkpoints, ms: what a crash can cost. */
+const SAVE_EVERY_MS = 150_000;
+/** Length of a window of figures, ms. */
+const WINDOW_MS = 5_000;
+/** Held-out images per validation batch: enough for steady batch statistics. */
+const VALIDATION_BATCH = 250;
+
+/** A training run. */
+export interface TrainRunOptions {
+  readonly space: SearchSpace;
+  readonly recipe: Recipe;
+  readonly data: TrainingData;
+  /** Folder of checkpoints, log and weights. */
+  readonly dir: string;
+  readonly seed: number;
+  /** Threads, each with its own part of every step's images. */
+  readonly workers: number;
+  readonly lowering: Lowering;
+  /** Go on from the folder's newest whole checkpoint; without one, start. */
+  readonly resume: boolean;
+  readonly maxMs?: number | undefined;
+  readonly saveEveryMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** How a run ended. */
+export interface TrainOutcome {
+  readonly end: LoopEnd;
+  readonly step: number;
+  readonly steps: number;
+  /** Path of the weights; only of a finished run. */
+  readonly weights?: string;
+}
+
+function identityOf({ space, recipe, seed, workers }: TrainRunOptions): RunIdentity {
+  return { spaceSha256: sha256(canonicalJson(space)), recipeSha256: sha256(canonicalJson(recipe)), seed, workers };
+}
+
+function checkIdentity(found: RunIdentity, wanted: RunIdentity, path: string): void {
+  const differing = (Object.keys(wanted) as (keyof RunIdentity)[]).filter((key) => found[key] !== wanted[key]);
+  if (differing.length === 0) return;
+  const list = differing.map((key) => `${key} ${found[key]} there, ${wanted[key]} here`).join('; ');
+  throw new BespokeError(
+    'invalid-request',
+    `${path} belongs to another run (${list}); resume with what it was begun with`,
+  );
+}
+
+/** The state to start from: the checkpoint's, or fresh weights. */
+function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (detail: string) => void): TrainState {
+  const { dir, space, seed, resume } = options;
+  const state: TrainState = {
+    step: 0,
+    elapsedMs: 0,
+    weights: sharedFloats(layout.size),
+    teacher: sharedFloats(layout.size),
+    velocity: new Float32Array(layout.size),
+  };
+  const found = loadCheckpoint(dir);
+  if (found === undefined) {
+    flatten(layout, initSupernet(space, makeRng(seed).fork('init')), state.weights);
+    return state;
+  }
+  if (!resume) {
+    throw new BespokeError(
+      'conflict',
+      `${dir} holds a run at step ${found.checkpoint.step}; resume it or choose another folder`,
+    );
+  }
+  checkIdentity(found.checkpoint.identity, identityOf(options), found.path);
+  for (const warning of found.warnings) warn(`${warning}; going on from ${found.path}`);
+  for (const key of ['weights', 'velocity', 'teacher'] as const) {
+    const stored = found.checkpoint[key];
+    invariant(
+      stored.length === layout.size,
+      () => `${found.path}: ${stored.length} ${key}, the space has ${layout.size}`,
+    );
+    state[key].set(stored);
+  }
+  state.step = found.checkpoint.step;
+  state.elapsedMs = found.checkpoint.elapsedMs;
+  return state;
+}
+
+function writeWeights(options: TrainRunOptions, layout: ParameterLayout, state: TrainState): string {
+  const { seed, workers, recipeSha256, spaceSha256 } = identityOf(options);
+  const metadata = {
+    format: 'bespoke-supernet-1',
+    spaceId: options.space.id,
+    spaceSha256,
+    recipe: options.recipe.name,
+    recipeSha256,
+    seed: String(seed),
+    workers: String(workers),
+    steps: String(state.step),
+  };
+  writeDurably(options.dir, WEIGHTS_FILE, encodeSafetensors(unflatten(layout, state.weights), metadata));
+  return join(options.dir, WEIGHTS_FILE);
+}
+
+/**
+ * Trains a supernet by a recipe, or goes on with a run that was interrupted. With the same space, recipe, data, seed, workers and lowering the weights
+ * are bit-identical however often the run was stopped, killed and resumed.
+ * @throws BespokeError `conflict` for a folder with another run in it, `invalid-request` for a checkpoint of other settings, `storage-failed` when the
+ * disk is full or no checkpoint is whole, `internal` when training diverges
+ */
+export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutcome> {
+  const { space, recipe, dir, seed, workers, lowering, signal } = options;
+  const layout = layoutOf(initSupernet(space, makeRng(0)));
+  const emit = (event: TrainEvent): void => {
+    appendLog(dir, event, new Date());
+    options.onEvent?.(event);
+  };
+  const warnings: string[] = [];
+  const state = openState(options, layout, (detail) => warnings.push(detail));
+  const identity = identityOf(options);
+  writeDurably(dir, 'recipe.json', new TextEncoder().encode(`${JSON.stringify(recipe, null, 2)}\n`));
+  writeDurably(dir, 'space.json', new TextEncoder().encode(`${JSON.stringify(space, null, 2)}\n`));
+  rewindLog(dir, state.step);
+  for (const detail of warnings) emit({ kind: 'warning', step: state.step, detail });
+  const steps = totalSteps(recipe, workers);
+  emit({ kind: 'started', step: state.step, steps, lowering: loweringName(lowering) });
+  const data = { ...options.data, images: shareImages(options.data.images) };
+  const { weights, teacher } = state;
+  const crew = new WorkerCrew({ space, recipe, lowering, seed, workers, data, weights, teacher });
+  const save = (now: TrainState): void => {
+    const checkpoint: Checkpoint = { identity, ...now };
+    saveCheckpoint(dir, checkpoint);
+    emit({ kind: 'checkpoint', step: now.step, path: dir });
+  };
+  try {
+    const end = await trainLoop(state, {
+      ...{ space, recipe, layout, seed, workers, crew, signal, save, onEvent: emit },
+      validationBatch: Math.min(VALIDATION_BATCH, data.selection.length),
+      maxMs: options.maxMs,
+      saveEveryMs: options.saveEveryMs ?? SAVE_EVERY_MS,
+      windowMs: WINDOW_MS,
+    });
+    if (end !== 'finished') {
+      emit({ kind: 'stopped', step: state.step, reason: end });
+      return { end, step: state.step, steps };
+    }
+    const path = writeWeights(options, layout, state);
+    emit({ kind: 'finished', step: state.step, elapsedMs: state.elapsedMs, weights: path });
+    return { end, step: state.step, steps, weights: path };
+  } finally {
+    await crew.close();
+  }
+}
+
+function loweringName(lowering: Lowering): string {
+  return lowering.kind === 'nchwc' ? `nchwc${lowering.block}` : lowering.kind;
+}

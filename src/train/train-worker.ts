@@ -1,0 +1,44 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { toProblem } from '../common/errors.js';
+import { assertNever, invariant } from '../common/invariant.js';
+import { makeRng } from '../common/rng.js';
+import { initSupernet } from './initialize.js';
+import { layoutOf } from './parameter-layout.js';
+import { positionOf } from './phases.js';
+import { StepRunner } from './step-runner.js';
+import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.js';
+
+/** The thread's entry: answers requests one by one until it is closed. */
+function serve(setup: WorkerSetup, port: NonNullable<typeof parentPort>): void {
+  // Only names and shapes are needed here, so any seed gives the same layout.
+  const layout = layoutOf(initSupernet(setup.space, makeRng(0)));
+  const runner = new StepRunner({ ...setup, layout });
+
+  const answer = async (request: WorkerRequest): Promise<WorkerReply> => {
+    switch (request.kind) {
+      case 'step':
+        return { kind: 'stepped', nets: await runner.step(positionOf(setup.recipe, setup.workers, request.step)) };
+      case 'validate':
+        return { kind: 'validated', ...(await runner.validate(request.arch, setup.data.selection, request.batch)) };
+      case 'close':
+        await runner.release();
+        return { kind: 'closed' };
+      default:
+        return assertNever(request);
+    }
+  };
+
+  port.on('message', (request: WorkerRequest) => {
+    answer(request)
+      .catch((error: unknown): WorkerReply => {
+        return { kind: 'failed', problem: toProblem(error), stack: error instanceof Error ? (error.stack ?? '') : '' };
+      })
+      .then((reply) => {
+        port.postMessage(reply);
+        if (request.kind === 'close') port.close();
+      });
+  });
+}
+
+invariant(parentPort !== null, () => 'train-worker is the entry of a worker thread');
+serve(workerData as WorkerSetup, parentPort); // what the crew passed, by structured clone

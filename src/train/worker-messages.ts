@@ -1,0 +1,33 @@
+import type { Lowering } from '../autodiff/term.js';
+import type { Problem } from '../common/errors.js';
+import type { Arch, SearchSpace } from '../space/types.js';
+import type { Recipe } from './recipe.js';
+import type { NetReport } from './step-runner.js';
+import type { TrainingData } from './training-data.js';
+
+/** What a worker thread is started with. The flat vectors lie in shared memory; `gradient` is this worker's own. */
+export interface WorkerSetup {
+  readonly space: SearchSpace;
+  readonly recipe: Recipe;
+  readonly lowering: Lowering;
+  readonly seed: number;
+  readonly worker: number;
+  readonly workers: number;
+  readonly data: TrainingData;
+  readonly weights: Float32Array;
+  readonly teacher: Float32Array;
+  readonly gradient: Float32Array;
+}
+
+/** What the main thread asks of a worker, one thing at a time. */
+export type WorkerRequest =
+  | { readonly kind: 'step'; readonly step: number }
+  | { readonly kind: 'validate'; readonly arch: Arch; readonly batch: number }
+  | { readonly kind: 'close' };
+
+/** The answer to each request; `failed` ends the run. */
+export type WorkerReply =
+  | { readonly kind: 'stepped'; readonly nets: readonly NetReport[] }
+  | { readonly kind: 'validated'; readonly correct: number; readonly images: number }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly problem: Problem; readonly stack: string };
