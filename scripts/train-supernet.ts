@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Lowering } from '../src/autodiff/term.js';
 import { BespokeError } from '../src/common/errors.js';
 import { findFashionMnist } from '../src/data/fashion-mnist.js';
 import { parseSpace } from '../src/space/parse-space.js';
+import { chooseLowering } from '../src/train/choose-lowering.js';
 import { progressPrinter } from '../src/train/progress-line.js';
 import { parseRecipe, scaleRecipe } from '../src/train/recipe.js';
 import { trainSupernet } from '../src/train/run.js';
@@ -20,7 +20,7 @@ Trains a supernet; stops cleanly at SIGTERM and SIGINT, and --resume goes on bit
   --images N       scale the recipe's phases to N images in all
   --workers N      threads, each with its own part of every batch (2)
   --seed N         (1)
-  --lowering KIND  standard, nchwc8 or nchwc16: which operators the step graphs are made of (standard)
+  --lowering KIND  auto, standard, nchwc8 or nchwc16: which operators the step graphs are made of (auto: a probe)
   --minutes M      stop, resumably, after so much time
   --resume         go on from the newest whole checkpoint in --out, or start if there is none
 `;
@@ -52,19 +52,6 @@ function readJson(path: string, what: string): unknown {
   }
 }
 
-function chooseLowering(name: string): Lowering {
-  switch (name) {
-    case 'standard':
-      return { kind: 'standard' };
-    case 'nchwc8':
-      return { kind: 'nchwc', block: 8 };
-    case 'nchwc16':
-      return { kind: 'nchwc', block: 16 };
-    default:
-      throw new BespokeError('invalid-request', `--lowering is standard, nchwc8 or nchwc16, got "${name}"`);
-  }
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -75,7 +62,7 @@ async function main(): Promise<void> {
       images: { type: 'string' },
       workers: { type: 'string', default: '2' },
       seed: { type: 'string', default: '1' },
-      lowering: { type: 'string', default: 'standard' },
+      lowering: { type: 'string', default: 'auto' },
       minutes: { type: 'string' },
       resume: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -98,7 +85,7 @@ async function main(): Promise<void> {
     dir: values.out,
     seed: wholeNumber(values.seed, 'seed', 0),
     workers: wholeNumber(values.workers, 'workers', 1),
-    lowering: chooseLowering(values.lowering),
+    lowering: await chooseLowering(values.lowering),
     resume: values.resume,
     maxMs: values.minutes === undefined ? undefined : Number(values.minutes) * 60_000,
     signal: stop.signal,
