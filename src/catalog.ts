@@ -4,7 +4,7 @@ import type { EngineCatalog, EngineClient } from './engine-client.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
 import { parseProfile } from './hardware/profile-file.js';
 import type { LatencyModel } from './hardware/types.js';
-import { checkFeasibleFast } from './search/infeasible.js';
+import { checkFeasibleFast, infeasible } from './search/infeasible.js';
 import { type CostTable, makeCostTable } from './space/cost-table.js';
 import { parseSpace } from './space/parse-space.js';
 import type { SearchSpace } from './space/types.js';

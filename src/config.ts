@@ -52,7 +52,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function readConfig(env: Environment, overrides: Partial<Config> = {}): Config {
   const errors: FieldError[] = [];
-  const integer = (name: keyof typeof ENVIRONMENT, fallback: number, [low, high]: readonly [number, number]): number => {
+  const integer = (
+    name: keyof typeof ENVIRONMENT,
+    fallback: number,
+    [low, high]: readonly [number, number],
+  ): number => {
     const text = env[name];
     if (text === undefined || text === '') return fallback;
     const value = Number(text);
@@ -64,12 +68,18 @@ export function readConfig(env: Environment, overrides: Partial<Config> = {}): C
     const text = env[name];
     if (text === undefined || text === '') return undefined;
     if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
-    errors.push({ pointer: name, detail: `${name} must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}` });
+    errors.push({
+      pointer: name,
+      detail: `${name} must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    });
     return undefined;
   };
   const level = env.BESPOKE_LOG_LEVEL ?? 'info';
   if (!LOG_LEVELS.some((known) => known === level)) {
-    errors.push({ pointer: 'BESPOKE_LOG_LEVEL', detail: `BESPOKE_LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, got "${level}"` });
+    errors.push({
+      pointer: 'BESPOKE_LOG_LEVEL',
+      detail: `BESPOKE_LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, got "${level}"`,
+    });
   }
   const dataHome = env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share');
   const config: Config = {

@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { makeApp } from './api/app.js';
 import { makeCatalog } from './catalog.js';
@@ -18,6 +16,7 @@ import { startEmbeddedPostgres } from './store/embedded.js';
 import { migrate } from './store/migrate.js';
 import { VERSION } from './version.js';
 import { startWorker } from './worker.js';
+import { makeWorkerId } from './worker-process.js';
 
 /** A server that answers; closing it waits for nothing but the running request and job. */
 export interface RunningServer {
@@ -91,7 +90,7 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
   closers.push(() => closeHttp(http));
   const url = await listen(http, config);
   if (options.isWorking ?? true) {
-    const workerId = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+    const workerId = makeWorkerId();
     const { leaseMs, maxAttempts } = config;
     const worker = startWorker({ jobs: store.jobs, engine, workerId, leaseMs, maxAttempts, log }, queue);
     closers.push(() => worker.close());

@@ -57,7 +57,12 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(body) as unknown;
   } catch (cause) {
-    throw new BespokeError('invalid-request', `${where} is not JSON: ${cause instanceof Error ? cause.message : ''}`, {}, cause);
+    throw new BespokeError(
+      'invalid-request',
+      `${where} is not JSON: ${cause instanceof Error ? cause.message : ''}`,
+      {},
+      cause,
+    );
   }
 }
 

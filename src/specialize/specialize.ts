@@ -74,7 +74,7 @@ function runSearch(bench: Workbench, { request }: Claim, { signal, onProgress }:
     constraints: searchConstraints(request, bench),
     resolutions: searchableResolutions(space, known, request.resolutions),
     describe: (archs) => describeArchs(bench, archs),
-    frontAxis: isLatencyLimited ? 'maxLatencyMs' : 'maxMacs',
+    frontAxis: isLatencyLimited ? 'maxLatencyMs' : 'macs',
     evaluations: request.search.evaluations,
     seed: request.seed,
     signal,

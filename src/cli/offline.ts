@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BespokeError } from '../common/errors.js';
+import { findFashionMnist, loadFashionMnist } from '../data/fashion-mnist.js';
+import { measureTop1 } from '../evaluate/top1.js';
+import { makeLatencyModel } from '../hardware/latency-model.js';
+import { loadProfile, parseProfile } from '../hardware/profile-file.js';
+import type { LatencyModel } from '../hardware/types.js';
+import { loadPredictor } from '../predictors/predictor.js';
+import { search } from '../search/evolve.js';
+import { makeCostTable } from '../space/cost-table.js';
+import { parseArch } from '../space/reference-spelling.js';
+import type { SearchSpace } from '../space/types.js';
+import { deliver } from '../specialize/deliver.js';
+import { describeArchs } from '../specialize/describe.js';
+import { searchableResolutions, searchConstraints } from '../specialize/feasible.js';
+import type { SpecializationRequest } from '../specialize/types.js';
+import { loadBundle } from '../supernet/bundle.js';
+import type { Bundle } from '../supernet/types.js';
+import { codeOf, EXIT, readJson } from './arguments.js';
+import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
+import { writeOut } from './jobs.js';
+import type { Terminal } from './terminal.js';
+
+/** A bundle by its id among the model folders, or by its own folder. */
+export async function resolveBundle(idOrDir: string, modelDirs: readonly string[]): Promise<Bundle> {
+  const tried = [idOrDir, ...modelDirs.map((dir) => join(dir, idOrDir))];
+  for (const dir of tried) {
+    try {
+      await readFile(join(dir, 'bundle.json'));
+    } catch {
+      continue; // not there: the next place
+    }
+    return loadBundle(dir);
+  }
+  throw new BespokeError(
+    'not-found',
+    `there is no supernet "${idOrDir}"; looked for a bundle.json in ${tried.join(', ')}`,
+  );
+}
+
+/** `bespoke extract`: one sub-network as ONNX, no search. */
+export async function extractCommand(
+  terminal: Terminal,
+  bundle: Bundle,
+  { archFile, out }: { readonly archFile: string; readonly out: string },
+): Promise<number> {
+  const arch = parseArch(bundle.supernet.space, await readJson(archFile), { where: archFile });
+  const { extracted, costs } = await deliver(bundle, arch);
+  await writeOut(out, extracted.model);
+  const { macs, params } = costs;
+  const figures = { macs, params, modelParams: extracted.modelParams, modelBytes: extracted.model.byteLength };
+  terminal.printJson({ ...figures, out });
+  terminal.print(
+    `${out}: ${formatCount(macs)} MACs, ${formatCount(params)} params, ${formatCount(figures.modelBytes)} bytes`,
+  );
+  return EXIT.done;
+}
+
+export interface SearchCommandOptions {
+  readonly space: SearchSpace;
+  readonly predictor: string;
+  /** A hardware id with a kept profile, or a profile.json. */
+  readonly hardware: string | undefined;
+  readonly dataDir: string;
+  readonly request: SpecializationRequest;
+}
+
+async function latencyModelOf({ space, hardware, dataDir }: SearchCommandOptions): Promise<LatencyModel | undefined> {
+  if (hardware === undefined) return undefined;
+  if (hardware.endsWith('.json')) return makeLatencyModel(space, parseProfile(await readText(hardware), hardware));
+  const profile = await loadProfile(join(dataDir, 'hardware'), hardware, space.id);
+  if (profile !== undefined) return makeLatencyModel(space, profile);
+  throw new BespokeError(
+    'no-latency-data',
+    `the hardware type "${hardware}" has no latency model for "${space.id}"; run \`bespoke hardware profile\` or give a profile.json`,
+  );
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new BespokeError('invalid-request', `"${path}" cannot be read (${codeOf(cause)})`, {}, cause);
+  }
+}
+
+/** `bespoke search`: a search alone. */
+export async function searchCommand(terminal: Terminal, options: SearchCommandOptions): Promise<number> {
+  const { space, request } = options;
+  const card = await readJson(join(options.predictor, 'predictor.json'));
+  // parsed and checked again by loadPredictor; the weights that it was made for are not at hand here, so its own word is taken
+  const { weightsSha256 } = card as { readonly weightsSha256: string };
+  const predictor = await loadPredictor(options.predictor, { space, weightsSha256 });
+  const latency = await latencyModelOf(options);
+  const models = { costs: makeCostTable(space), latency };
+  const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
+  const start = performance.now();
+  try {
+    const { best, paretoFront, evaluations } = await search({
+      space,
+      objective: predictor.asObjective(),
+      constraints: searchConstraints(request, models),
+      resolutions: searchableResolutions(space, known, request.resolutions),
+      describe: (archs) => describeArchs(models, archs),
+      frontAxis: request.constraints.maxLatencyMs === undefined ? 'macs' : 'maxLatencyMs',
+      evaluations: request.search.evaluations,
+      seed: request.seed,
+      ...(request.constraints.minTop1 === undefined ? {} : { minScore: request.constraints.minTop1 }),
+      onProgress: (at) => terminal.progress('searching', { done: at.evaluations, total: request.search.evaluations }),
+    });
+    const seconds = (performance.now() - start) / 1000;
+    terminal.printJson({ best, paretoFront, evaluations, seconds });
+    const rows = [best, ...paretoFront].map((candidate, index) => [
+      index === 0 ? 'best' : `front ${index}`,
+      formatPercent(candidate.predictedTop1),
+      formatCount(candidate.macs),
+      candidate.predictedLatencyMs === undefined ? '' : formatMs(candidate.predictedLatencyMs),
+      String(candidate.arch.resolution),
+      candidate.arch.depths.join(' '),
+    ]);
+    terminal.print(formatTable([['', 'predicted top-1', 'MACs', 'latency', 'resolution', 'depths'], ...rows]));
+    terminal.print(`${formatCount(evaluations)} evaluations in ${seconds.toFixed(2)} s`);
+    return EXIT.done;
+  } finally {
+    await predictor.release();
+  }
+}
+
+/** `bespoke evaluate`: top-1 of an ONNX on labelled images. */
+export async function evaluateCommand(
+  terminal: Terminal,
+  {
+    model,
+    data,
+    split,
+  }: { readonly model: string; readonly data: string | undefined; readonly split: 'train' | 'test' },
+): Promise<number> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(model);
+  } catch (cause) {
+    throw new BespokeError('invalid-request', `"${model}" cannot be read (${codeOf(cause)})`, {}, cause);
+  }
+  const images = loadFashionMnist(findFashionMnist(data === undefined ? [] : [data]))[split];
+  const measured = await measureTop1(bytes, images, { threads: 2 });
+  terminal.printJson(measured);
+  terminal.print(`top-1 ${formatPercent(measured.top1)} on ${formatCount(measured.images)} ${split} images`);
+  return EXIT.done;
+}

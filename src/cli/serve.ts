@@ -1,0 +1,74 @@
+import { BespokeError } from '../common/errors.js';
+import type { Config } from '../config.js';
+import { startServer } from '../server.js';
+import { startWorkerProcess } from '../worker-process.js';
+import { EXIT } from './arguments.js';
+import type { Terminal } from './terminal.js';
+
+/** Resolves with the first signal to stop; a second one ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (isStopping) process.exit(EXIT.failed);
+        isStopping = true;
+        resolve();
+      });
+    }
+  });
+}
+
+/** `bespoke serve` */
+export async function serveCommand(terminal: Terminal, config: Config): Promise<number> {
+  const stopped = untilStopped();
+  const server = await startServer(config, {
+    onStep: (step, progress) => {
+      if (progress !== undefined) terminal.progress(step, progress);
+    },
+  });
+  terminal.endProgress();
+  const { catalog, url } = server;
+  const [model] = catalog.hardware.flatMap(({ latencyModels }) => latencyModels);
+  const supernets = catalog.supernets.map(
+    ({ id, subnetCount }) => `${id} (${BigInt(subnetCount).toLocaleString('en-US')} sub-networks)`,
+  );
+  terminal.printJson({ url, supernets: catalog.supernets.map(({ id }) => id) });
+  terminal.print(`Bespoke listens on ${url}`);
+  terminal.print(`  docs       ${url}/docs`);
+  terminal.print(`  supernets  ${supernets.join(', ')}`);
+  if (model !== undefined)
+    terminal.print(
+      `  latency    ${model.statistics.join(', ')} of this machine, ${model.holdout.mapePercent.toFixed(1)} % off on networks held out`,
+    );
+  terminal.print(`\nTry it:\n  ${curlLine(url)}\n`);
+  await stopped;
+  terminal.note('stopping');
+  await server.close();
+  return EXIT.done;
+}
+
+/** A request to paste: holds the connection until the model is ready and answers with the result. */
+function curlLine(url: string): string {
+  const body = JSON.stringify({ constraints: { maxMacs: 3_000_000 } });
+  return `curl -s ${url}/v1/specializations -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d '${body}'`;
+}
+
+/** `bespoke worker` */
+export async function workerCommand(terminal: Terminal, config: Config): Promise<number> {
+  if (config.redisUrl === undefined || config.databaseUrl === undefined) {
+    throw new BespokeError(
+      'invalid-request',
+      '`bespoke worker` needs REDIS_URL and DATABASE_URL: the queue and the database that it shares with the server',
+    );
+  }
+  const stopped = untilStopped();
+  const worker = await startWorkerProcess(config, (progress) =>
+    terminal.progress('measuring this machine, once', progress),
+  );
+  terminal.print(`Bespoke worker ${worker.id} takes jobs`);
+  await stopped;
+  terminal.note('stopping');
+  await worker.close();
+  return EXIT.done;
+}

@@ -1,0 +1,143 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BespokeError } from '../common/errors.js';
+import { maxArch, minArch } from '../space/arch.js';
+import { archCosts } from '../space/costs.js';
+import { countSubnets } from '../space/count.js';
+import { lower } from '../space/lower.js';
+import { parseSpace } from '../space/parse-space.js';
+import { parseArch } from '../space/reference-spelling.js';
+import type { ArchCosts, SearchSpace } from '../space/types.js';
+import { EXIT, readJson } from './arguments.js';
+import { formatCount, formatTable } from './format.js';
+import type { Terminal } from './terminal.js';
+
+/** A space that a bundle brings along. */
+interface KnownSpace {
+  readonly space: SearchSpace;
+  readonly path: string;
+}
+
+/** The spaces of the bundles in the model folders. */
+export async function knownSpaces(modelDirs: readonly string[]): Promise<KnownSpace[]> {
+  const spaces: KnownSpace[] = [];
+  for (const dir of modelDirs) {
+    for (const folder of [dir, ...(await foldersIn(dir))]) {
+      const path = join(folder, 'space.json');
+      try {
+        spaces.push({ space: parseSpace(await readJson(path), path), path });
+      } catch (error) {
+        // A folder without a space is no bundle; one with a broken space is refused by name when it is asked for.
+        if (!(error instanceof BespokeError)) throw error;
+      }
+    }
+  }
+  return spaces;
+}
+
+async function foldersIn(dir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name));
+  } catch {
+    return [];
+  }
+}
+
+/** A space by its id, or from a JSON file. @throws BespokeError `not-found` naming the known ones */
+export async function resolveSpace(idOrFile: string, modelDirs: readonly string[]): Promise<SearchSpace> {
+  if (idOrFile.endsWith('.json')) return parseSpace(await readJson(idOrFile), idOrFile);
+  const known = await knownSpaces(modelDirs);
+  const found = known.find(({ space }) => space.id === idOrFile);
+  if (found !== undefined) return found.space;
+  const ids = known.map(({ space }) => space.id).join(', ');
+  throw new BespokeError('not-found', `there is no search space "${idOrFile}"; known are ${ids}, or give a .json file`);
+}
+
+/** `bespoke space list` */
+export async function listSpaces(terminal: Terminal, modelDirs: readonly string[]): Promise<number> {
+  const known = await knownSpaces(modelDirs);
+  terminal.printJson(
+    known.map(({ space, path }) => ({
+      id: space.id,
+      family: space.family,
+      subnetCount: countSubnets(space).toString(),
+      path,
+    })),
+  );
+  const rows = known.map(({ space }) => [
+    space.id,
+    space.family,
+    formatCountBig(countSubnets(space)),
+    space.resolutions.join(' '),
+  ]);
+  terminal.print(formatTable([['space', 'family', 'sub-networks', 'resolutions'], ...rows]));
+  return EXIT.done;
+}
+
+const formatCountBig = (n: bigint): string => n.toLocaleString('en-US');
+
+/** `bespoke space show SPACE` */
+export async function showSpace(terminal: Terminal, space: SearchSpace): Promise<number> {
+  const smallest = archCosts(space, minArch(space));
+  const largest = archCosts(space, maxArch(space));
+  const subnetCount = countSubnets(space);
+  terminal.printJson({
+    ...space,
+    subnetCount: subnetCount.toString(),
+    macs: { min: smallest.macs, max: largest.macs },
+    params: { min: smallest.params, max: largest.params },
+    modelBytes: { min: smallest.modelBytes, max: largest.modelBytes },
+    peakMemoryBytes: { min: smallest.peakMemoryBytes, max: largest.peakMemoryBytes },
+  });
+  const stages = space.stages.map(({ channels, stride, activation, squeezeExcite, depths }, index) => [
+    `stage ${index}`,
+    String(channels),
+    String(stride),
+    activation,
+    squeezeExcite ? 'yes' : 'no',
+    depths.join(' '),
+  ]);
+  terminal.print(`${space.id} (${space.family})`);
+  terminal.print(`  sub-networks   ${subnetCount} (by active blocks, resolution not counted)`);
+  terminal.print(`  kernel sizes   ${space.kernelSizes.join(' ')}`);
+  terminal.print(`  expand ratios  ${space.expandRatios.join(' ')}`);
+  terminal.print(`  resolutions    ${space.resolutions.join(' ')}`);
+  terminal.print(`  MACs           ${formatCount(smallest.macs)} to ${formatCount(largest.macs)}`);
+  terminal.print(`  params         ${formatCount(smallest.params)} to ${formatCount(largest.params)}`);
+  terminal.print(formatTable([['', 'channels', 'stride', 'activation', 'SE', 'depths'], ...stages]));
+  return EXIT.done;
+}
+
+/** `bespoke count --space SPACE --arch FILE`: costs of one architecture or an array of them, in order. */
+export async function countArchs(terminal: Terminal, space: SearchSpace, archFile: string): Promise<number> {
+  const json = await readJson(archFile);
+  const list: unknown[] = Array.isArray(json) ? json : [json];
+  const where = archFile === '-' ? 'standard input' : archFile;
+  const costs = list.map((item, index): Omit<ArchCosts, 'modelParams'> => {
+    const arch = parseArch(space, item, { anyResolution: true, where: `${where} [${index}]` });
+    const { macs, params, modelBytes, peakMemoryBytes } = archCosts(space, arch);
+    return { macs, params, modelBytes, peakMemoryBytes };
+  });
+  terminal.printJson(costs);
+  const rows = costs.map((c, i) => [
+    String(i),
+    formatCount(c.macs),
+    formatCount(c.params),
+    formatCount(c.modelBytes),
+    formatCount(c.peakMemoryBytes),
+  ]);
+  terminal.print(formatTable([['arch', 'MACs', 'params', 'model bytes', 'peak memory bytes'], ...rows]));
+  if (list.length === 1) {
+    const layers = lower(space, parseArch(space, list[0], { anyResolution: true }));
+    const layerRows = layers.map((l) => [
+      l.name,
+      l.op,
+      `${l.inChannels}>${l.outChannels}`,
+      `${l.inSize}>${l.outSize}`,
+      formatCount(l.macs),
+    ]);
+    terminal.print(`\n${formatTable([['layer', 'op', 'channels', 'size', 'MACs'], ...layerRows])}`);
+  }
+  return EXIT.done;
+}
