@@ -1,0 +1,131 @@
+import { invariant } from '../common/invariant.js';
+import type { Rng } from '../common/rng.js';
+import { type BlockChoices, blockChoices, stageOffsets } from '../space/choices.js';
+import type { Arch, SearchSpace } from '../space/types.js';
+
+/**
+ * An architecture as small integers: per block slot its choice, per stage the index of its depth, last the index of its resolution.
+ * Inactive slots hold 0, so that equal networks have equal genes.
+ */
+export type Genome = Uint8Array;
+
+/** What genomes of a space look like, and the way to and from architectures. */
+export interface Genetics {
+  readonly space: SearchSpace;
+  readonly resolutions: readonly number[];
+  readonly choices: BlockChoices;
+  readonly slots: number;
+  readonly stages: number;
+  /** Number of genes: slots, stages, and one for the resolution. */
+  readonly length: number;
+  /** Number of values of each gene. */
+  readonly values: readonly number[];
+  /** For each stage its first slot; at the end the number of slots. */
+  readonly offsets: readonly number[];
+}
+
+/** The genetics of a space at some of its resolutions; value 0 of every gene is the smallest choice. */
+export function makeGenetics(space: SearchSpace, among: readonly number[]): Genetics {
+  const resolutions = [...new Set(among)].sort((a, b) => a - b);
+  invariant(resolutions.length > 0, () => 'a search needs at least one resolution');
+  const choices = blockChoices(space);
+  const offsets = stageOffsets(space);
+  const slots = offsets[offsets.length - 1]!;
+  const stages = space.stages.length;
+  const values = [
+    ...new Array<number>(slots).fill(choices.count),
+    ...space.stages.map((stage) => stage.depths.length),
+    resolutions.length,
+  ];
+  return { space, resolutions, choices, slots, stages, length: slots + stages + 1, values, offsets };
+}
+
+/** Sets the genes of inactive slots to 0, in place, and returns the genome. */
+export function normalize(genetics: Genetics, genome: Genome): Genome {
+  const { offsets, slots, space } = genetics;
+  for (let stage = 0; stage < genetics.stages; stage++) {
+    const depth = space.stages[stage]!.depths[genome[slots + stage]!]!;
+    genome.fill(0, offsets[stage]! + depth, offsets[stage + 1]!);
+  }
+  return genome;
+}
+
+/** The architecture of a normalized genome, in canonical form. */
+export function toArch(genetics: Genetics, genome: Genome): Arch {
+  const { choices, slots, stages, space, resolutions } = genetics;
+  const kernelSizes = new Array<number>(slots);
+  const expandRatios = new Array<number>(slots);
+  for (let slot = 0; slot < slots; slot++) {
+    const choice = choices.of[genome[slot]!]!; // choice 0 is the smallest of both, as canonical inactive slots are
+    kernelSizes[slot] = choice.kernel;
+    expandRatios[slot] = choice.expandRatio;
+  }
+  const depths = new Array<number>(stages);
+  for (let stage = 0; stage < stages; stage++) depths[stage] = space.stages[stage]!.depths[genome[slots + stage]!]!;
+  return { spaceId: space.id, kernelSizes, expandRatios, depths, resolution: resolutions[genome[slots + stages]!]! };
+}
+
+/** A string that is equal for equal normalized genomes only. */
+export function genomeKey(genome: Genome): string {
+  return String.fromCharCode(...genome);
+}
+
+/** A random genome, every gene uniform. */
+export function randomGenome(genetics: Genetics, rng: Rng): Genome {
+  const genome = new Uint8Array(genetics.length);
+  for (let gene = 0; gene < genome.length; gene++) genome[gene] = rng.int(genetics.values[gene]!);
+  return normalize(genetics, genome);
+}
+
+/** A copy in which each gene is drawn anew with the given chance, at least one surely. */
+export function mutateGenome(genetics: Genetics, genome: Genome, chance: number, rng: Rng): Genome {
+  const child = genome.slice();
+  const sure = rng.int(child.length);
+  for (let gene = 0; gene < child.length; gene++) {
+    if (gene === sure || rng.chance(chance)) child[gene] = rng.int(genetics.values[gene]!);
+  }
+  return normalize(genetics, child);
+}
+
+/** A new genome whose genes each come from either parent. */
+export function crossGenomes(genetics: Genetics, a: Genome, b: Genome, rng: Rng): Genome {
+  const child = a.slice();
+  for (let gene = 0; gene < child.length; gene++) if (rng.chance(0.5)) child[gene] = b[gene]!;
+  return normalize(genetics, child);
+}
+
+/**
+ * Every distinct genome, each once; only for spaces small enough to be listed.
+ * Counts through the active genes like an odometer, per resolution and depths.
+ */
+export function* everyGenome(genetics: Genetics): Generator<Genome> {
+  const { slots, length } = genetics;
+  const outer = new Uint8Array(length);
+  const outerGenes = Array.from({ length: length - slots }, (_, index) => slots + index);
+  do {
+    const genome = outer.slice();
+    const active = activeGenes(genetics, genome);
+    do yield genome.slice();
+    while (advance(genetics, genome, active));
+  } while (advance(genetics, outer, outerGenes));
+}
+
+/** The slots of a genome's active blocks. */
+function activeGenes({ offsets, slots, stages, space }: Genetics, genome: Genome): number[] {
+  const active: number[] = [];
+  for (let stage = 0; stage < stages; stage++) {
+    const depth = space.stages[stage]!.depths[genome[slots + stage]!]!;
+    for (let block = 0; block < depth; block++) active.push(offsets[stage]! + block);
+  }
+  return active;
+}
+
+/** Counts one up over the given genes, in place; false when it has come round to all zeros. */
+function advance(genetics: Genetics, genome: Genome, genes: readonly number[]): boolean {
+  for (const gene of genes) {
+    genome[gene] = genome[gene]! + 1;
+    if (genome[gene]! < genetics.values[gene]!) return true;
+    genome[gene] = 0;
+  }
+  return false;
+}

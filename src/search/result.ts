@@ -1,0 +1,51 @@
+import type { Arch, SearchSpace } from '../space/types.js';
+import type { Candidate, Constraint, Objective } from './types.js';
+
+/** What a candidate says beside its accuracy. */
+export type CandidateFigures = Omit<Candidate, 'arch' | 'archId' | 'predictedTop1' | 'predictedTop1Interval'>;
+
+/** A point of the search's progress. */
+export interface SearchProgress {
+  /** Architectures scored so far. */
+  readonly evaluations: number;
+  /** Best score so far. */
+  readonly bestTop1: number;
+  readonly frontSize: number;
+}
+
+export interface SearchOptions {
+  readonly space: SearchSpace;
+  /** What is maximized. */
+  readonly objective: Objective;
+  /** Every candidate meets all of them. */
+  readonly constraints: readonly Constraint[];
+  /** Figures of architectures, in order. */
+  readonly describe: (archs: readonly Arch[]) => readonly CandidateFigures[];
+  /** Budget of evaluations: architectures scored by the objective, each once. */
+  readonly evaluations: number;
+  /** Any safe integer; the same one gives the same result. */
+  readonly seed: number;
+  /** Input sides to search, pixels; not empty. */
+  readonly resolutions: readonly number[];
+  /** The cost that the front trades against the score: the id of a constraint, asked for or not (`maxLatencyMs`), or `macs`. */
+  readonly frontAxis: string;
+  /** Lowest score that is good enough, in the objective's units. */
+  readonly minScore?: number;
+  /** Time limit, seconds on `now`'s clock; results then depend on the machine. */
+  readonly maxSeconds?: number;
+  /** A monotonic clock, seconds; without it there is no time limit. */
+  readonly now?: () => number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: SearchProgress) => void;
+}
+
+export interface SearchResult {
+  readonly best: Candidate;
+  /** Ascending in the front axis and in score; the last is the best. Up to 1,000 candidates. */
+  readonly paretoFront: readonly Candidate[];
+  readonly evaluations: number;
+  readonly generations: number;
+  readonly history: readonly SearchProgress[];
+  /** Whether the time limit ended the search before its evaluations were used. */
+  readonly cutShort: boolean;
+}
