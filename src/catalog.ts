@@ -36,8 +36,9 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
     const latency = countable.latency?.profile.hardware.id === request.hardwareId ? countable.latency : undefined;
     try {
       const resolutions = searchableResolutions(countable.space, [countable.resolutions], request.resolutions);
-      checkFeasibleFast(countable.space, searchConstraints(request, { costs: countable.costs, latency }), resolutions);
-      return undefined;
+      const limits = searchConstraints(request, { costs: countable.costs, latency });
+      const report = checkFeasibleFast(countable.space, limits, resolutions);
+      return report === undefined ? undefined : toProblem(infeasible(countable.space, limits, resolutions));
     } catch (error) {
       if (error instanceof BespokeError) return toProblem(error);
       throw error;
