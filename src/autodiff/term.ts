@@ -1,6 +1,6 @@
 import { invariant } from '../common/invariant.js';
-import type { Attribute } from '../onnx/ir.js';
 import type { GraphBuilder, Value } from '../onnx/builder.js';
+import type { Attribute } from '../onnx/ir.js';
 import { type ElementType, filled, sizeOf } from '../tensor/tensor.js';
 
 /**

@@ -17,7 +17,8 @@ export const conv: Rule<'conv'> = {
     const [, inputs, kernel, kernelWidth] = imageDims(weight);
     invariant(
       inputs === channels && kernel === kernelWidth && height === width,
-      () => `conv of ${showDims(x.dims)} with weights ${showDims(weight.dims)}: square maps and equal channels are needed`,
+      () =>
+        `conv of ${showDims(x.dims)} with weights ${showDims(weight.dims)}: square maps and equal channels are needed`,
     );
     return { output: denseConv(e, x, weight, attributes) };
   },

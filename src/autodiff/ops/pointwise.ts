@@ -9,7 +9,8 @@ export function pointwiseMatrix(e: Emitter, x: Term, weight: Term): Term {
   const [out, inputs, kernel, kernelWidth] = imageDims(weight);
   invariant(
     inputs === channels && kernel === 1 && kernelWidth === 1,
-    () => `a 1x1 convolution of ${showDims(x.dims)} needs weights [out, ${channels}, 1, 1], got ${showDims(weight.dims)}`,
+    () =>
+      `a 1x1 convolution of ${showDims(x.dims)} needs weights [out, ${channels}, 1, 1], got ${showDims(weight.dims)}`,
   );
   return reshape(e, weight, [out, inputs]);
 }

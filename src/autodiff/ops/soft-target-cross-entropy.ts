@@ -1,5 +1,5 @@
-import { int } from '../../onnx/builder.js';
 import { invariant } from '../../common/invariant.js';
+import { int } from '../../onnx/builder.js';
 import { mul, scaleBy, sub, sumOver, unary } from '../primitives/standard.js';
 import { emit, matrixDims, sameDims, showDims } from '../term.js';
 import type { Rule } from './op-table.js';

@@ -89,4 +89,3 @@ export function spreadOverMaps(e: Emitter, value: Term, like: Term): Term {
 function expand(e: Emitter, x: Term, dims: readonly number[]): Term {
   return emit(e, 'Expand', [x, e.builder.int64Const(dims)], { dims });
 }
-

@@ -67,10 +67,7 @@ function patches(e: Emitter, x: Term, how: Sliding & { kernel: number }): Term {
   const taps = kernel * kernel;
   const oneHot = new Float32Array(inputs * taps * taps);
   for (let row = 0; row < inputs * taps; row++) oneHot[row * taps + (row % taps)] = 1;
-  const name = e.builder.initializer(
-    e.builder.fresh('taps'),
-    floats([inputs * taps, 1, kernel, kernel], oneHot),
-  );
+  const name = e.builder.initializer(e.builder.fresh('taps'), floats([inputs * taps, 1, kernel, kernel], oneHot));
   const size = slidSize(h, kernel, how);
   const attributes = { ...standardAttributes(kernel, how), group: int(inputs) };
   const columns = emit(e, 'Conv', [x, name], { dims: [n, inputs * taps, size, size], attributes });

@@ -11,14 +11,24 @@ export interface Sliding {
   readonly padding: number;
 }
 
-/** Attributes of a standard Conv with pads [top, left, bottom, right]. */
-function convAttributes(group: number, kernel: number, pads: readonly number[], stride = 1, dilation = 1) {
+interface ConvShape {
+  readonly group: number;
+  readonly kernel: number;
+  /** Zeros before and behind, in both directions. */
+  readonly before: number;
+  readonly after: number;
+  readonly stride?: number;
+  readonly dilation?: number;
+}
+
+/** Attributes of a standard Conv. */
+function convAttributes({ group, kernel, before, after, stride = 1, dilation = 1 }: ConvShape) {
   return {
     group: int(group),
     kernel_shape: ints([kernel, kernel]),
     strides: ints([stride, stride]),
     dilations: ints([dilation, dilation]),
-    pads: ints(pads),
+    pads: ints([before, before, after, after]),
   };
 }
 
@@ -36,7 +46,7 @@ export function depthwiseConv(e: Emitter, x: Term, weight: Term, sliding: Slidin
     return blockedConv(e, inLayout(e, x, 'blocked'), { weight: blockDepthwise(e, weight), ...how });
   }
   const dims = [n, c, slidSize(h, kernel, sliding), slidSize(w, kernel, sliding)];
-  const attributes = convAttributes(c, kernel, [padding, padding, padding, padding], stride);
+  const attributes = convAttributes({ group: c, kernel, before: padding, after: padding, stride });
   return emit(e, 'Conv', [inLayout(e, x, 'plain'), weight], { dims, attributes });
 }
 
@@ -60,7 +70,7 @@ export function depthwiseInputGradient(e: Emitter, dy: Term, weight: Term, slidi
   const taps = kernel * kernel;
   const reversed = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
   const turned = reshape(e, gather(e, reshape(e, weight, [c, taps]), reversed, 1), weight.dims);
-  const attributes = convAttributes(c, kernel, [before, before, after, after]);
+  const attributes = convAttributes({ group: c, kernel, before, after });
   return emit(e, 'Conv', [spread, turned], { dims: [n, c, size, size], attributes });
 }
 
@@ -85,8 +95,8 @@ export function depthwiseWeightGradient(e: Emitter, x: Term, dy: Term, how: Slid
   const { kernel, stride, padding } = how;
   const taps = kernel * kernel;
   const after = (outSize - 1) * stride + kernel - padding - h;
-  const pads = [padding, padding, after, after] as const;
   if (canBlock(e, c)) {
+    const pads = [padding, padding, after, after] as const;
     const block = blockOf(e);
     const weight = reshape(e, inLayout(e, dy, 'blocked'), [n * c, 1, outSize, outSize], 'blocked');
     const maps = groupPerMap(e, inLayout(e, x, 'blocked'));
@@ -96,7 +106,7 @@ export function depthwiseWeightGradient(e: Emitter, x: Term, dy: Term, how: Slid
   }
   const maps = reshape(e, inLayout(e, x, 'plain'), [1, n * c, h, h]);
   const weight = reshape(e, inLayout(e, dy, 'plain'), [n * c, 1, outSize, outSize]);
-  const attributes = convAttributes(n * c, outSize, pads, 1, stride);
+  const attributes = convAttributes({ group: n * c, kernel: outSize, before: padding, after, dilation: stride });
   const perMap = emit(e, 'Conv', [maps, weight], { dims: [1, n * c, kernel, kernel], attributes });
   return reshape(e, sumOver(e, reshape(e, perMap, [n, c, taps]), [0]), [c, 1, kernel, kernel]);
 }

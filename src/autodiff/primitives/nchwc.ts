@@ -1,7 +1,17 @@
 import { invariant } from '../../common/invariant.js';
 import { floatList, int, ints, text } from '../../onnx/builder.js';
 import type { Attribute } from '../../onnx/ir.js';
-import { type Emitter, emit, imageDims, matrixDims, reshape, sharedTerm, showDims, type Term } from '../term.js';
+import {
+  type Emitter,
+  emit,
+  imageDims,
+  matrixDims,
+  reshape,
+  sameDims,
+  sharedTerm,
+  showDims,
+  type Term,
+} from '../term.js';
 import { gather, transpose } from './standard.js';
 
 /** ONNX Runtime's internal domain of blocked operators; they are what its own graph optimizer rewrites convolutions to. */
@@ -25,6 +35,10 @@ export function canBlock(e: Emitter, ...channels: readonly number[]): boolean {
   return lowering.kind === 'nchwc' && channels.every((count) => count > 0 && count % lowering.block === 0);
 }
 
+function assertBlocked(x: Term): void {
+  invariant(x.layout === 'blocked', () => `the image ${showDims(x.dims)} "${x.value}" is not blocked`);
+}
+
 /** Row-major image -> blocked image. */
 export function toBlocked(e: Emitter, x: Term): Term {
   if (x.layout === 'blocked') return x;
@@ -45,6 +59,7 @@ export function toPlain(e: Emitter, x: Term): Term {
 /** Blocked image `[N, C, H, W]` -> row-major `[N, H * W, C]`. */
 export function toChannelsLast(e: Emitter, x: Term): Term {
   const [n, c, h, w] = imageDims(x);
+  assertBlocked(x);
   const attributes = { channels: int(c), channels_last: int(1) };
   return sharedTerm(e, `channels last ${x.value}`, () => {
     const last = emit(e, 'ReorderOutput', [x], { dims: [n, h, w, c], domain: NCHWC, attributes });
@@ -56,6 +71,7 @@ export function toChannelsLast(e: Emitter, x: Term): Term {
 export function asBlocks(e: Emitter, x: Term): Term {
   const [n, c, h, w] = imageDims(x);
   const block = blockOf(e);
+  assertBlocked(x);
   return reshape(e, x, [n, c / block, h * w, block]);
 }
 
@@ -100,6 +116,9 @@ export function blockedConv(e: Emitter, x: Term, how: BlockedConv): Term {
   const outSize = (size: number, kernel: number, padding: number): number =>
     Math.floor((size + padding - dilation * (kernel - 1) - 1) / stride) + 1;
   const dims = [n, out, outSize(h, kernelHeight, pads[0] + pads[2]), outSize(w, kernelWidth, pads[1] + pads[3])];
+  const sumFits = how.sum === undefined || (how.sum.layout === 'blocked' && sameDims(how.sum.dims, dims));
+  invariant(sumFits, () => `a sum ${showDims(how.sum?.dims ?? [])} for a result ${showDims(dims)}`);
+  invariant(how.weight.layout === 'blocked', () => `weights ${showDims(how.weight.dims)} are not in blocked order`);
   const attributes = {
     group: int(how.group ?? 1),
     kernel_shape: ints([kernelHeight, kernelWidth]),
@@ -156,4 +175,3 @@ export function blockOutputs(e: Emitter, weight: Term): Term {
   const split = reshape(e, weight, [out / block, block, inputs * kernelHeight * kernelWidth]);
   return reshape(e, transpose(e, split, [0, 2, 1]), weight.dims, 'blocked');
 }
-

@@ -69,12 +69,12 @@ export function pixelProducts(e: Emitter, dy: Term, x: Term): Term {
     return sumOver(e, batchedMatMul(e, rows(dy, out), rows(x, inputs), { b: true }), [0]);
   }
   if (out >= inputs) {
-    const narrow = reshape(e, toChannelsLast(e, x), [n, 1, pixels, inputs]);
-    const products = sumOver(e, batchedMatMul(e, narrow, asBlocks(e, dy), { a: true }), [0]);
+    const narrow = reshape(e, toChannelsLast(e, inLayout(e, x, 'blocked')), [n, 1, pixels, inputs]);
+    const products = sumOver(e, batchedMatMul(e, narrow, asBlocks(e, inLayout(e, dy, 'blocked')), { a: true }), [0]);
     return reshape(e, transpose(e, products, [0, 2, 1]), [out, inputs]); // [out / block, in, block]
   }
-  const narrow = reshape(e, toChannelsLast(e, dy), [n, 1, pixels, out]);
-  const products = sumOver(e, batchedMatMul(e, narrow, asBlocks(e, x), { a: true }), [0]);
+  const narrow = reshape(e, toChannelsLast(e, inLayout(e, dy, 'blocked')), [n, 1, pixels, out]);
+  const products = sumOver(e, batchedMatMul(e, narrow, asBlocks(e, inLayout(e, x, 'blocked')), { a: true }), [0]);
   return reshape(e, transpose(e, products, [1, 0, 2]), [out, inputs]); // [in / block, out, block]
 }
 

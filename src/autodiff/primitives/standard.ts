@@ -75,11 +75,17 @@ export interface Transposed {
   readonly b?: boolean;
 }
 
+export interface GemmOptions extends Transposed {
+  /** `[columns]`, added to each row. */
+  readonly bias?: Term;
+}
+
 /**
- * Product of two matrices, either of them read transposed, plus an optional `[columns]` vector on each row.
+ * Product of two matrices, either of them read transposed, plus an optional vector on each row.
  * Source: ONNX Gemm-13.
  */
-export function gemm(e: Emitter, a: Term, b: Term, transposed: Transposed = {}, bias?: Term): Term {
+export function gemm(e: Emitter, a: Term, b: Term, options: GemmOptions = {}): Term {
+  const { bias, ...transposed } = options;
   const [aRows, aColumns] = matrixDims(a);
   const [bRows, bColumns] = matrixDims(b);
   const [rows, inner] = transposed.a ? [aColumns, aRows] : [aRows, aColumns];
