@@ -33,6 +33,7 @@ const SETTINGS = {
   jit: 'off',
   logging_collector: 'off',
   log_min_messages: 'warning',
+  log_checkpoints: 'off',
 } as const;
 
 /** Tries with another port, or until the last of a killed server's processes is gone. */
@@ -53,7 +54,7 @@ const KEPT_OUTPUT = 16_384;
 
 /** What a start says that can succeed a little later. */
 const TRANSIENT =
-  /Address already in use|could not create any TCP\/IP sockets|shared memory block .* still in use|lock file "postmaster.pid"/;
+  /Address already in use|could not create any TCP\/IP sockets|shared memory block .* still in use|lock file "postmaster.pid" already exists/;
 
 /**
  * Runs the server and stops it when this process is gone, however that ended: then standard input closes.

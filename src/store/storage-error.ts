@@ -7,6 +7,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'its file system is read-only',
   ENOSPC: 'its disk is full',
   EDQUOT: 'its disk quota is used up',
+  ENOENT: 'it is not there and cannot be made',
   ENOTDIR: 'a part of its path is a file, not a folder',
   EEXIST: 'a file is in its place',
   EIO: 'its disk fails',
