@@ -74,6 +74,8 @@ export async function handle(
 ): Promise<void> {
   const accepted = negotiate(req, operation);
   if (offeredTypes(operation).length > 1) res.vary('Accept');
+  // Only representations with a tag can be unchanged; express would answer 304 to `If-None-Match: *` everywhere.
+  if (!('304' in operation.responses)) delete req.headers['if-none-match'];
   const path = req.params as Readonly<Record<string, string>>; // no wildcard in our paths: one text each
   const input = {
     path,

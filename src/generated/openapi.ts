@@ -600,6 +600,21 @@ export interface components {
             bias?: boolean;
             latencyMs?: number;
         };
+        /** @description How an image becomes the input, and what the outputs are called. A pixel 0..255 is scaled to `range`, then (x - mean) / std. */
+        ModelInput: {
+            channels: components["schemas"]["Count"];
+            /** @enum {string} */
+            channelOrder: "grey" | "rgb";
+            range: number[];
+            mean: number[];
+            std: number[];
+            /** @enum {string} */
+            resize: "bilinear";
+            /** @constant */
+            antialias: true;
+            cropFraction: number;
+            classNames: string[];
+        };
         Report: {
             /** @constant */
             schema: 1;
@@ -619,6 +634,7 @@ export interface components {
                 sha256: string;
                 spaceId: string;
             };
+            input: components["schemas"]["ModelInput"];
             hardware: {
                 id: string;
                 name: string;

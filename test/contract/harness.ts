@@ -7,7 +7,7 @@ import { type MemoryPorts, makeMemoryPorts } from './in-memory-ports.js';
 export interface Asked {
   readonly method?: string;
   readonly path: string;
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
 }
 

@@ -81,6 +81,10 @@ export function reportOf(row: SpecializationRow, artifact: ArtifactInfo): Report
     searchHistory: [{ evaluations: 1000, bestTop1: 0.9, frontSize: 12 }],
     layers: LAYERS,
     artifact,
+    input: {
+      ...{ channels: 1, channelOrder: 'grey', range: [0, 1], mean: [0.286], std: [0.353] },
+      ...{ resize: 'bilinear', antialias: true, cropFraction: 1, classNames: ['a', 'b'] },
+    },
     supernet: { id: 'toy', sha256: sha256('weights'), spaceId: 'toy-space' },
     hardware: { id: 'local-cpu', name: 'This machine', statistic: 'p50', revision: sha256('table'), errorPercent: 2.5 },
     timings: { searchSeconds: 1, extractSeconds: 0.1, calibrateSeconds: 0.5, verifySeconds: 2, totalSeconds: 3.6 },
