@@ -92,6 +92,7 @@ export function makeValidator(contract: Contract): Validator {
   const ajv = new Ajv2020({
     allErrors: true,
     strict: false,
+    strictNumbers: true, // JSON.parse reads 1e999 as Infinity
     verbose: true,
     formats: { uuid: UUID, 'date-time': isTime },
   });

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Served, serve } from './harness.js';
+
+let served: Served;
+beforeAll(async () => {
+  served = await serve();
+});
+afterAll(() => served.stop());
+
+interface SentEvent {
+  readonly id: string;
+  readonly name: string;
+  readonly data: { readonly status: string; readonly progress: number };
+}
+
+function eventsIn(text: string): SentEvent[] {
+  return [...text.matchAll(/id: (.*)\nevent: (.*)\ndata: (.*)\n\n/g)].map(([, id = '', name = '', data = '{}']) => ({
+    id,
+    name,
+    data: JSON.parse(data),
+  }));
+}
+
+/** Reads a stream and calls `onText` with all that came so far. */
+async function follow(
+  id: string,
+  onText: (text: string) => void,
+  headers: Record<string, string> = {},
+): Promise<string> {
+  const answer = await fetch(`${served.url}/v1/specializations/${id}/events`, { headers });
+  let text = '';
+  for await (const chunk of answer.body ?? []) {
+    text += new TextDecoder().decode(chunk as Uint8Array);
+    onText(text);
+  }
+  return text;
+}
+
+test('a stream tells each change once and ends with the last', async () => {
+  const { id } = served.add('queued');
+  const change = (changes: object): void => {
+    const row = served.rows.get(id);
+    if (row !== undefined) served.rows.set(id, { ...row, ...changes });
+  };
+  const steps = [
+    () => change({ status: 'running', stage: 'searching', attempt: 1 }),
+    () => change({ progress: 0.5 }),
+    () => change({ stage: 'verifying', progress: 0.9 }),
+    () => served.succeed(id),
+  ];
+  const text = await follow(id, (soFar) => {
+    if (eventsIn(soFar).length > 4 - steps.length) steps.shift()?.();
+  });
+  expect(eventsIn(text).map(({ name, data }) => [name, data.progress])).toEqual([
+    ['queued', 0],
+    ['progress', 0],
+    ['progress', 0.5],
+    ['progress', 0.9],
+    ['succeeded', 1],
+  ]);
+});
+
+test('coming back with the last id repeats nothing', async () => {
+  const { id } = served.add('running', { stage: 'searching', progress: 0.25, attempt: 1 });
+  const headers = { 'Last-Event-ID': '1.running.1.250' };
+  const text = await follow(id, (soFar) => soFar.includes('retry') && served.succeed(id), headers);
+  expect(eventsIn(text).map(({ name }) => name)).toEqual(['succeeded']);
+});
+
+test('a silent stream has a heartbeat, and ends when its row is removed', async () => {
+  const { id } = served.add('queued');
+  const text = await follow(id, (soFar) => soFar.includes(': still here') && served.rows.delete(id));
+  expect(text).toContain(': still here\n\n');
+});
+
+test('a client that leaves ends the stream on the server too', async () => {
+  const { id } = served.add('queued');
+  const leave = new AbortController();
+  const answer = await fetch(`${served.url}/v1/specializations/${id}/events`, { signal: leave.signal });
+  leave.abort();
+  await expect(answer.text()).rejects.toThrow();
+  const requestId = answer.headers.get('x-request-id');
+  await expect
+    .poll(() => served.logLines.some((line) => line.includes(String(requestId)) && line.includes('answered')))
+    .toBe(true);
+});
+
+test('HEAD of a stream does not hang', async () => {
+  const { id } = served.add('queued');
+  expect((await served.ask({ method: 'HEAD', path: `/v1/specializations/${id}/events` })).status).toBe(200);
+});
