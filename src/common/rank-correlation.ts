@@ -23,8 +23,8 @@ function tiedPairs(count: number, isEqual: (i: number, j: number) => boolean): n
 
 /** Sorts `values` in place by merging and returns how many pairs were out of order (equal ones are not). */
 function sortCountingSwaps(values: Float64Array): number {
-  let from = values;
-  let to = new Float64Array(values.length);
+  let from: Float64Array = values;
+  let to: Float64Array = new Float64Array(values.length);
   let swaps = 0;
   for (let width = 1; width < values.length; width *= 2) {
     for (let low = 0; low < values.length; low += 2 * width) {

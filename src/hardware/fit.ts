@@ -2,41 +2,53 @@ import { invariant } from '../common/invariant.js';
 import { kendallTau } from '../common/rank-correlation.js';
 import type { LatencyProfile } from './types.js';
 
-/** latency = scale * x + offset */
-export interface Affine {
-  readonly scale: number;
-  readonly offset: number;
+/** Solves the symmetric positive definite system `a x = b` by Cholesky's method; `a` is row-major and is overwritten. */
+function solve(a: Float64Array, b: Float64Array): Float64Array {
+  const n = b.length;
+  for (let j = 0; j < n; j++) {
+    for (let i = j; i < n; i++) {
+      let sum = a[i * n + j]!;
+      for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
+      a[i * n + j] = i === j ? Math.sqrt(sum) : sum / a[j * n + j]!;
+    }
+  }
+  const x = Float64Array.from(b);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) x[i]! -= a[i * n + k]! * x[k]!;
+    x[i]! /= a[i * n + i]!;
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) x[i]! -= a[k * n + i]! * x[k]!;
+    x[i]! /= a[i * n + i]!;
+  }
+  return x;
 }
 
+/** Keeps the fit defined where features depend on each other; far below the noise of a measured time. */
+const RIDGE = 1e-9;
+
 /**
- * Fits y = scale * x + offset by least squares of relative errors (weights 1 / y^2): a small network counts as much as a large one.
- * @param x sums of a table, positive
- * @param y measured, positive, as many
+ * Fits y = sum of coefficient * feature by least squares of relative errors: a small network counts as much as a large one.
+ * @param rows the features of each network, positive; at least as many rows as features
+ * @param y measured, positive, one per row
+ * @returns one coefficient per feature
  */
-export function fitAffine(x: ArrayLike<number>, y: ArrayLike<number>): Affine {
-  const n = x.length;
-  invariant(n >= 2 && n === y.length, () => `an affine fit needs two or more pairs, got ${n} and ${y.length}`);
-  let w = 0;
-  let wx = 0;
-  let wy = 0;
-  for (let i = 0; i < n; i++) {
-    const weight = 1 / y[i]! ** 2;
-    w += weight;
-    wx += weight * x[i]!;
-    wy += weight * y[i]!;
-  }
-  const meanX = wx / w;
-  const meanY = wy / w;
-  let xx = 0;
-  let xy = 0;
-  for (let i = 0; i < n; i++) {
-    const weight = 1 / y[i]! ** 2;
-    xx += weight * (x[i]! - meanX) ** 2;
-    xy += weight * (x[i]! - meanX) * (y[i]! - meanY);
-  }
-  // Where all sums are equal only a level can be fitted.
-  const scale = xx > 0 ? xy / xx : meanY / meanX;
-  return { scale, offset: meanY - scale * meanX };
+export function fitRelative(rows: readonly (readonly number[])[], y: readonly number[]): readonly number[] {
+  const n = rows[0]?.length ?? 0;
+  invariant(rows.length >= n && n > 0 && rows.length === y.length, () => `${rows.length} rows for ${n} coefficients`);
+  // Features of very different units are scaled to the same size first.
+  const sizes = Array.from({ length: n }, (_, j) => Math.max(...rows.map((row, i) => Math.abs(row[j]! / y[i]!))) || 1);
+  const normal = new Float64Array(n * n);
+  const right = new Float64Array(n);
+  rows.forEach((row, i) => {
+    for (let j = 0; j < n; j++) {
+      const x = row[j]! / y[i]! / sizes[j]!;
+      right[j]! += x;
+      for (let k = 0; k < n; k++) normal[j * n + k]! += (x * row[k]!) / y[i]! / sizes[k]!;
+    }
+  });
+  for (let j = 0; j < n; j++) normal[j * n + j]! += RIDGE * rows.length;
+  return Array.from(solve(normal, right), (c, j) => c / sizes[j]!);
 }
 
 /** Errors of predictions on held-out networks, in percent of the measured value. */

@@ -90,7 +90,7 @@ const PROFILE_FIELDS = {
   method: isText,
   revision: isText,
   resolutions: isNumbers,
-  table: isRecordOf((value) => isNumber(value) && (value as number) >= 0), // isNumber holds
+  table: isRecordOf(isNumber),
   scale: isPositive,
   offsetMs: isNumber,
   holdout: isHoldout,

@@ -1,15 +1,13 @@
-import { invariant } from '../common/invariant.js';
+import { BespokeError } from '../common/errors.js';
 import { makeRng, type Rng } from '../common/rng.js';
 import type { WorkOptions } from '../common/work.js';
-import { float, GraphBuilder } from '../onnx/builder.js';
-import { encodeModel } from '../onnx/codec.js';
 import { archId, maxArch, minArch } from '../space/arch.js';
 import { blockGroups, blockKey } from '../space/blocks.js';
 import { lower } from '../space/lower.js';
 import { sampleArch } from '../space/sample.js';
 import type { Arch, SearchSpace } from '../space/types.js';
-import { completeTable, distinctBlocks, measuredResolutions } from './blocks.js';
-import { type Affine, fitAffine, holdoutErrors } from './fit.js';
+import { type BlockLayers, completeTable, distinctBlocks, measuredResolutions } from './blocks.js';
+import { fitRelative, holdoutErrors } from './fit.js';
 import { localCpu } from './local-cpu.js';
 import { timePasses } from './passes.js';
 import { profileRevision } from './profile-file.js';
@@ -17,9 +15,9 @@ import { randomModel } from './random-model.js';
 import type { LatencyProfile } from './types.js';
 
 /** Whole networks that the fit sees, and as many others that its error is stated on. */
-const FIT_NETS = 14;
-const HOLDOUT_NETS = 24;
-const PASSES = 9;
+const FIT_NETS = 40;
+const HOLDOUT_NETS = 30;
+const PASSES = 11;
 const RUNS_PER_PASS = 15;
 /** Shares of the fitted networks, by latency, that become the profile's references. */
 const REFERENCE_SHARES = [0.25, 0.5, 0.75];
@@ -29,14 +27,6 @@ export interface ProfileOptions extends WorkOptions {
   readonly seed: number;
   /** Time for the passes; more passes than needed are not made. 20 unless told. */
   readonly seconds?: number;
-}
-
-/** A model that does nothing to one number: its time is what a call costs by itself. */
-function emptyModel(): Uint8Array {
-  const graph = new GraphBuilder('empty');
-  const x = graph.input('input', 'float32', ['N', 1]);
-  graph.output(graph.node('LeakyRelu', [x], { attributes: { alpha: float(0.5) } }), 'float32', ['N', 1]);
-  return encodeModel(graph.model());
 }
 
 /** Distinct random networks; the first are the largest and the smallest, so that the fit does not reach beyond its data. */
@@ -50,14 +40,60 @@ function chooseNets(space: SearchSpace, count: number, rng: Rng): Arch[] {
   return [...chosen.values()];
 }
 
-/** Sum of the table over each network's blocks. */
-function tableSums(space: SearchSpace, nets: readonly Arch[], table: Readonly<Record<string, number>>): number[] {
-  const msOf = (key: string): number => {
-    const ms = table[key];
-    invariant(ms !== undefined, () => `no time for the block "${key}"`);
-    return ms;
-  };
-  return nets.map((net) => blockGroups(lower(space, net)).reduce((sum, layers) => sum + msOf(blockKey(layers)), 0));
+/** Elements that go into and out of a block. */
+function boundaryElements(layers: BlockLayers): number {
+  const first = layers[0]!; // a block has a layer
+  const last = layers.at(-1)!;
+  return first.inChannels * first.inSize ** 2 + last.outChannels * last.outSize ** 2;
+}
+
+/** What a network's latency is fitted on: the table's sum, its number of blocks, the elements at their boundaries, and one. */
+function featuresOf(space: SearchSpace, net: Arch, table: Readonly<Record<string, number>>): number[] {
+  const groups = blockGroups(lower(space, net));
+  const sum = (figure: (layers: BlockLayers) => number): number =>
+    groups.reduce((total, layers) => total + figure(layers), 0);
+  return [sum((layers) => table[blockKey(layers)] ?? Number.NaN), groups.length, sum(boundaryElements), 1];
+}
+
+interface Fit {
+  readonly table: Readonly<Record<string, number>>;
+  readonly scale: number;
+  readonly offsetMs: number;
+}
+
+/**
+ * Fits whole networks. A block measured alone pays for a call of its own and for bringing its input and output into the layout
+ * that convolutions work in, which a block within a network does not: the fit finds both costs, and the table is corrected by them.
+ */
+function fitTable(
+  space: SearchSpace,
+  raw: Readonly<Record<string, number>>,
+  nets: readonly Arch[],
+  ms: readonly number[],
+): Fit {
+  const coefficients = fitRelative(
+    nets.map((net) => featuresOf(space, net, raw)),
+    ms,
+  );
+  const [scale, perBlock, perElement, offsetMs] = coefficients as [number, number, number, number]; // one per feature
+  if (!(scale > 0)) {
+    throw new BespokeError(
+      'no-latency-data',
+      `the times measured for "${space.id}" do not add up: the machine is too busy to be profiled; try again when it is quiet`,
+    );
+  }
+  const table: Record<string, number> = {};
+  for (const resolution of space.resolutions) {
+    for (const [key, layers] of distinctBlocks(space, [resolution])) {
+      table[key] = raw[key]! + (perBlock + perElement * boundaryElements(layers)) / scale; // raw covers all resolutions
+    }
+  }
+  return { table, scale, offsetMs };
+}
+
+/** Predicted ms of networks by a fitted table. */
+function predictAll(space: SearchSpace, nets: readonly Arch[], { table, scale, offsetMs }: Fit): number[] {
+  return nets.map((net) => scale * featuresOf(space, net, table)[0]! + offsetMs);
 }
 
 /** Networks spread over the range of latency, with their times. */
@@ -74,7 +110,7 @@ interface Times {
   readonly nets: readonly number[];
 }
 
-/** Measures blocks and whole networks in the same passes. A block's time is less what a call costs by itself. */
+/** Measures blocks and whole networks in the same passes. */
 async function measure(
   space: SearchSpace,
   nets: readonly Arch[],
@@ -84,7 +120,6 @@ async function measure(
   const rng = makeRng(options.seed).fork('weights');
   const blocks = [...distinctBlocks(space, at)];
   const models = [
-    emptyModel,
     ...blocks.map(
       ([, layers]) =>
         () =>
@@ -100,16 +135,12 @@ async function measure(
     signal: options.signal,
     onProgress: options.onProgress,
   });
-  const callMs = times[0]!; // the empty model is the first
-  return {
-    blocks: new Map(blocks.map(([key], i) => [key, Math.max(0, times[1 + i]! - callMs)])),
-    nets: times.slice(1 + blocks.length),
-  };
+  return { blocks: new Map(blocks.map(([key], i) => [key, times[i]!])), nets: times.slice(blocks.length) };
 }
 
 /**
- * Measures this machine's latency model for a space: a table of every distinct block, measured alone with hot caches, then an affine
- * fit on whole networks with random weights, with the error on other networks that the fit has not seen.
+ * Measures this machine's latency model for a space: a table of every distinct block, measured alone with hot caches, then a fit on
+ * whole networks with random weights, with the error on other networks that the fit has not seen.
  * Callers hold the measurement lock. Takes about ten seconds for a space of small networks.
  * @throws the signal's reason if aborted
  * Source: docs/latency.md; Cai et al. 2020, section 3.4 (latency lookup table)
@@ -118,23 +149,20 @@ export async function profileLocalCpu(space: SearchSpace, options: ProfileOption
   const startedAt = performance.now();
   const at = measuredResolutions(space.resolutions);
   const nets = chooseNets(space, FIT_NETS + HOLDOUT_NETS, makeRng(options.seed).fork('networks'));
-  const fitted = Math.min(FIT_NETS, nets.length >> 1);
+  const fitted = Math.round((nets.length * FIT_NETS) / (FIT_NETS + HOLDOUT_NETS));
   const times = await measure(space, nets, at, options);
-  const table = completeTable(space, times.blocks, at);
-  const sums = tableSums(space, nets, table);
-  const { scale, offset }: Affine = fitAffine(sums.slice(0, fitted), times.nets.slice(0, fitted));
-  const predicted = sums.map((sum) => scale * sum + offset);
+  const raw = completeTable(space, times.blocks, at);
+  const fit = fitTable(space, raw, nets.slice(0, fitted), times.nets.slice(0, fitted));
+  const predicted = predictAll(space, nets.slice(fitted), fit);
   const figures = {
     schema: 1,
     hardware: localCpu(),
     spaceId: space.id,
     statistic: 'p50',
-    method: 'blocks measured alone with hot caches, then an affine fit on whole networks',
+    method: 'blocks measured alone with hot caches, corrected for their boundaries by a fit on whole networks',
     resolutions: [...space.resolutions],
-    table,
-    scale,
-    offsetMs: offset,
-    holdout: holdoutErrors(predicted.slice(fitted), times.nets.slice(fitted)),
+    ...fit,
+    holdout: holdoutErrors(predicted, times.nets.slice(fitted)),
     references: chooseReferences(nets.slice(0, fitted), times.nets.slice(0, fitted)),
   } as const;
   return {

@@ -1,0 +1,135 @@
+import { BespokeError } from '../common/errors.js';
+import { throwIfAborted } from '../common/work.js';
+import { prepareImages } from '../data/prepare-images.js';
+import { decodeModel } from '../onnx/codec.js';
+import { createSession, type ModelSession } from '../runtime/session.js';
+import { INPUT_NAME, OUTPUT_NAME } from '../supernet/emit-layers.js';
+import type { ImageSet, InputSpec } from '../tensor/image-set.js';
+import type { FloatTensor } from '../tensor/tensor.js';
+import { imagesBetween } from './calibrate.js';
+import type { MeasuredTop1 } from './types.js';
+
+/** How a delivered model takes images, as its metadata says. */
+export interface ModelInput extends InputSpec {
+  /** Input side, pixels. */
+  readonly resolution: number;
+}
+
+export interface Top1Options {
+  readonly threads: number;
+  /** Images per run; 100 unless told. */
+  readonly batch?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DEFAULT_BATCH = 100;
+
+const isNumbers = (value: unknown, length: number): boolean =>
+  Array.isArray(value) && value.length === length && value.every((item) => Number.isFinite(item));
+
+function isModelInput(value: unknown): value is ModelInput {
+  if (typeof value !== 'object' || value === null) return false;
+  const field = (name: keyof ModelInput): unknown => Reflect.get(value, name);
+  const channels = Number(field('channels'));
+  return (
+    (channels === 1 || channels === 3) &&
+    Number.isInteger(field('resolution')) &&
+    isNumbers(field('range'), 2) &&
+    isNumbers(field('mean'), channels) &&
+    isNumbers(field('std'), channels) &&
+    Number(field('cropFraction')) > 0 &&
+    Number(field('cropFraction')) <= 1
+  );
+}
+
+/**
+ * Reads how a delivered model takes images from its metadata `bespoke.input`.
+ * @throws BespokeError `invalid-request` if the model does not say, or not in a form that is read here
+ */
+export function readModelInput(metadata: Readonly<Record<string, string>>): ModelInput {
+  const text = metadata['bespoke.input'];
+  let value: unknown;
+  try {
+    value = text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (isModelInput(value)) return value;
+  throw new BespokeError(
+    'invalid-request',
+    `the model's metadata "bespoke.input" must state its resolution, channels, range, mean, std and cropFraction; it is ${text ?? 'missing'}`,
+  );
+}
+
+/** Index of the largest of `classes` logits from `offset`; the first of equal ones. NaN is never the largest. */
+function argMax(logits: Float32Array, offset: number, classes: number): number {
+  let best = -1;
+  let bestValue = Number.NEGATIVE_INFINITY;
+  for (let c = 0; c < classes; c++) {
+    const value = logits[offset + c]!;
+    if (value > bestValue) {
+      best = c;
+      bestValue = value;
+    }
+  }
+  return best;
+}
+
+/**
+ * Classifies prepared images and compares with their labels.
+ * @param images float32 `[N, C, H, W]`
+ * @param labels class of each image
+ * @returns per image 1 if the first guess is right, else 0
+ */
+export async function correctGuesses(
+  session: ModelSession,
+  images: FloatTensor,
+  labels: ArrayLike<number>,
+  options: Pick<Top1Options, 'batch' | 'signal'> = {},
+): Promise<Uint8Array> {
+  const [count = 0] = images.dims;
+  const batch = options.batch ?? DEFAULT_BATCH;
+  const correct = new Uint8Array(count);
+  for (let from = 0; from < count; from += batch) {
+    throwIfAborted(options.signal);
+    const to = Math.min(from + batch, count);
+    const { [OUTPUT_NAME]: output } = await session.run({ [INPUT_NAME]: imagesBetween(images, from, to) });
+    if (output?.type !== 'float32') {
+      throw new BespokeError('invalid-request', `the model has no float32 output "${OUTPUT_NAME}"`);
+    }
+    const logits = output.data as Float32Array; // its type was checked
+    const classes = logits.length / (to - from);
+    for (let i = from; i < to; i++) {
+      correct[i] = argMax(logits, (i - from) * classes, classes) === labels[i] ? 1 : 0;
+    }
+  }
+  return correct;
+}
+
+/**
+ * Measures the top-1 of a delivered model: images are prepared as its metadata says, in batches.
+ * @param model encoded ONNX with `bespoke.input` in its metadata
+ * @param images labeled images, at least one
+ * @throws BespokeError `invalid-request` if there are no labels, or the model does not state its input
+ */
+export async function measureTop1(model: Uint8Array, images: ImageSet, options: Top1Options): Promise<MeasuredTop1> {
+  const { labels, count } = images;
+  if (labels === undefined || count === 0) {
+    throw new BespokeError('invalid-request', `top-1 needs labeled images; given were ${count} without labels`);
+  }
+  const input = readModelInput(decodeModel(model).metadata);
+  const session = await createSession(model, { threads: options.threads, optimization: 'all' });
+  try {
+    const batch = options.batch ?? DEFAULT_BATCH;
+    let right = 0;
+    for (let from = 0; from < count; from += batch) {
+      const indices = Uint32Array.from({ length: Math.min(batch, count - from) }, (_, i) => from + i);
+      const prepared = prepareImages(images, indices, input, input.resolution);
+      const correct = await correctGuesses(session, prepared, labels.subarray(from), options);
+      right += correct.reduce((sum, one) => sum + one, 0);
+    }
+    return { top1: right / count, images: count };
+  } finally {
+    await session.release();
+  }
+}

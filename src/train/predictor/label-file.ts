@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { BespokeError } from '../../common/errors.js';
+import { canonicalJson } from '../../common/hash.js';
+import type { Arch, ArchId } from '../../space/types.js';
+import type { ArchLabel } from './label.js';
+
+/** The first line of a label file: what its labels hold for. A run resumes only a file with the same header. */
+export interface LabelHeader {
+  readonly schema: 1;
+  readonly spaceId: string;
+  readonly weightsSha256: string;
+  /** Label images per architecture. */
+  readonly images: number;
+  readonly calibrationImages: number;
+  readonly calibrationBatch: number;
+}
+
+/** Every further line. */
+export interface LabelRow extends ArchLabel {
+  readonly archId: ArchId;
+  readonly arch: Arch;
+}
+
+export interface LabelFile {
+  readonly header: LabelHeader;
+  readonly rows: readonly LabelRow[];
+}
+
+function refuse(path: string, detail: string, cause?: unknown): never {
+  throw new BespokeError('invalid-request', `the label file "${path}" cannot be used: ${detail}`, {}, cause);
+}
+
+function isHeader(value: unknown): value is LabelHeader {
+  if (typeof value !== 'object' || value === null) return false;
+  const numbers = ['images', 'calibrationImages', 'calibrationBatch'].map((name) => Reflect.get(value, name));
+  return (
+    Reflect.get(value, 'schema') === 1 &&
+    typeof Reflect.get(value, 'spaceId') === 'string' &&
+    typeof Reflect.get(value, 'weightsSha256') === 'string' &&
+    numbers.every(Number.isSafeInteger)
+  );
+}
+
+const isFraction = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1;
+
+function isRow(value: unknown): value is LabelRow {
+  if (typeof value !== 'object' || value === null) return false;
+  const halves: unknown = Reflect.get(value, 'halves');
+  return (
+    typeof Reflect.get(value, 'archId') === 'string' &&
+    typeof Reflect.get(value, 'arch') === 'object' &&
+    isFraction(Reflect.get(value, 'top1')) &&
+    Array.isArray(halves) &&
+    halves.length === 2 &&
+    halves.every(isFraction)
+  );
+}
+
+function parseLine(path: string, line: string, number: number): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    refuse(path, `line ${number} is not JSON`, cause);
+  }
+}
+
+/** Text up to the last line's end: a run that was cut off may have left part of a line. */
+const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf('\n') + 1);
+
+function parseText(path: string, text: string): LabelFile {
+  const [first = '', ...lines] = wholeLines(text).split('\n').slice(0, -1);
+  const header = parseLine(path, first, 1);
+  if (!isHeader(header)) refuse(path, 'line 1 is not the header of a label file');
+  const rows = lines.map((line, i) => {
+    const row = parseLine(path, line, i + 2);
+    if (!isRow(row)) refuse(path, `line ${i + 2} is not a label`);
+    return row;
+  });
+  return { header, rows };
+}
+
+/** Reads a label file; an incomplete last line is left out. @throws BespokeError `invalid-request` naming the line */
+export async function readLabels(path: string): Promise<LabelFile> {
+  return parseText(path, await readFile(path, 'utf8'));
+}
+
+/** An open label file: the rows that were there, and a way to add more, each on the disk before the promise settles. */
+export interface LabelAppender {
+  readonly rows: readonly LabelRow[];
+  append(row: LabelRow): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function appendSynced(file: FileHandle, line: string): Promise<void> {
+  await file.appendFile(line);
+  await file.datasync();
+}
+
+/**
+ * Opens a label file to go on with, or makes it. An incomplete last line is cut off.
+ * @throws BespokeError `invalid-request` if the file holds labels of something else
+ */
+export async function openLabels(path: string, header: LabelHeader): Promise<LabelAppender> {
+  const text = existsSync(path) ? wholeLines(await readFile(path, 'utf8')) : '';
+  const existing = text === '' ? undefined : parseText(path, text);
+  if (existing !== undefined && canonicalJson(existing.header) !== canonicalJson(header)) {
+    refuse(path, `it holds labels of ${canonicalJson(existing.header)}; wanted are ${canonicalJson(header)}`);
+  }
+  const file = await open(path, 'a');
+  await file.truncate(Buffer.byteLength(text));
+  if (existing === undefined) await appendSynced(file, `${JSON.stringify(header)}\n`);
+  // Workers finish at any time: one line after another.
+  let last: Promise<void> = Promise.resolve();
+  return {
+    rows: existing?.rows ?? [],
+    append: (row) => {
+      last = last.then(() => appendSynced(file, `${JSON.stringify(row)}\n`));
+      return last;
+    },
+    close: () => file.close(),
+  };
+}
