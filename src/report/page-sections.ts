@@ -4,6 +4,9 @@ import type { CandidateView, CheckView, LayerView, ReportView } from './model.js
 import { inputSentence, javascriptSnippet, pythonSnippet } from './snippets.js';
 import { type VerdictRow, verdictRows } from './verdicts.js';
 
+/** Characters of an arch id that tell the candidates of one report apart. */
+const SHORT_ID = 12;
+
 /** An outcome in words; the sign in front tells it without color. */
 const OUTCOMES: Readonly<Record<VerdictRow['verdict'], string>> = {
   passed: '✓ passed',
@@ -26,6 +29,23 @@ export function verdictsSection(view: ReportView): SafeHtml {
   return html`<section><h2>Limits and figures</h2>
 <table class="verdicts"><thead><tr><th scope="col">Figure</th><th scope="col">Limit</th><th scope="col">Predicted</th><th scope="col">Measured or counted</th><th scope="col">Verdict</th></tr></thead>
 <tbody>${rows}</tbody></table></section>`;
+}
+
+/** The front's figure as a table, folded: the exact values behind its points. */
+export function frontSection({ paretoFront, delivered }: ReportView): SafeHtml {
+  const rows = paretoFront.map(
+    ({ archId, arch, predictedTop1, predictedLatencyMs, macs, params, modelBytes }) =>
+      html`<tr><th scope="row"><code>${archId.slice(0, SHORT_ID)}</code>${
+        archId === delivered.archId ? ' (delivered)' : ''
+      }</th><td class="number">${arch.resolution}</td><td class="number">${formatFraction(
+        predictedTop1,
+      )}</td><td class="number">${predictedLatencyMs === undefined ? '–' : formatMs(predictedLatencyMs)}</td><td class="number">${formatCount(
+        macs,
+      )}</td><td class="number">${formatCount(params)}</td><td class="number">${formatBytes(modelBytes)}</td></tr>`,
+  );
+  return html`<details class="card"><summary>All ${paretoFront.length} candidates on the front as a table</summary><div class="scroll">
+<table><thead><tr><th scope="col">Arch</th><th scope="col" class="number">Resolution</th><th scope="col" class="number">Predicted top-1</th><th scope="col" class="number">Predicted latency</th><th scope="col" class="number">MACs</th><th scope="col" class="number">Params</th><th scope="col" class="number">Model size</th></tr></thead>
+<tbody>${rows}</tbody></table></div></details>`;
 }
 
 /** Every check with its sentence. */
@@ -129,7 +149,7 @@ function checksTable(checks: readonly CheckView[]): SafeHtml {
 
 function candidateLine({ archId, predictedTop1, predictedLatencyMs, macs, modelBytes }: CandidateView): string {
   const latency = predictedLatencyMs === undefined ? '' : `, ${formatMs(predictedLatencyMs)}`;
-  return `${archId.slice(0, 12)}: predicted top-1 ${formatFraction(predictedTop1)}${latency}, ${formatCount(macs)} MACs, ${formatBytes(modelBytes)}`;
+  return `${archId.slice(0, SHORT_ID)}: predicted top-1 ${formatFraction(predictedTop1)}${latency}, ${formatCount(macs)} MACs, ${formatBytes(modelBytes)}`;
 }
 
 /** `searchSeconds` -> `search`. */

@@ -5,6 +5,7 @@ import { layersPlot } from './layers-plot.js';
 import type { ReportView } from './model.js';
 import {
   checksSection,
+  frontSection,
   layersSection,
   provenanceSection,
   rejectedSection,
@@ -36,6 +37,7 @@ export async function reportPage(view: ReportView): Promise<string> {
 <p class="lede">${lede(view)}</p>
 ${verdictsSection(view)}
 <section class="pair" aria-label="Figures">${figure(front)}${figure(search)}</section>
+${frontSection(view)}
 ${checksSection(view.checks)}
 ${rejectedSection(view.rejected)}
 ${runSection(view)}

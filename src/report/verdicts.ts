@@ -58,8 +58,11 @@ export function verdictRows(
   ];
 }
 
+/** `0.548 ms (0.535–0.581 ms)`: the unit stands once in the parentheses. */
 function withInterval(value: number, interval: IntervalView | undefined, show: (value: number) => string): string {
-  return interval === undefined ? show(value) : `${show(value)} (${show(interval.low)} to ${show(interval.high)})`;
+  if (interval === undefined) return show(value);
+  const low = show(interval.low).replace(/ \S+$/, '');
+  return `${show(value)} (${low}–${show(interval.high)})`;
 }
 
 function predictedLatency({ predictedLatencyMs, predictedLatencyIntervalMs }: CandidateView): string {

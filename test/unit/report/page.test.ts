@@ -68,6 +68,14 @@ describe('the report page', () => {
     expect(await reportPage({ ...sampleView(), rejected: [] })).not.toContain('turned down');
   });
 
+  it('has the values behind the front and the layers as tables', async () => {
+    const view = sampleView();
+    const page = await reportPage(view);
+    for (const { archId } of view.paretoFront) expect(page).toContain(`<code>${archId.slice(0, 12)}</code>`);
+    expect(page.match(/<\/code> \(delivered\)/g)).toHaveLength(1);
+    for (const { name } of view.layers) expect(page).toContain(`<th scope="row">${name}</th>`);
+  });
+
   it('is the same text for the same report', async () => {
     expect(await reportPage(sampleView())).toBe(await reportPage(sampleView()));
   });

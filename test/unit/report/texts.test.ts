@@ -45,11 +45,11 @@ describe('verdicts', () => {
     expect(top1).toEqual({
       figure: 'Top-1',
       limit: '≥ 90.50 %',
-      predicted: '91.74 % (91.31 % to 92.17 %)',
+      predicted: '91.74 % (91.31–92.17 %)',
       measured: '91.52 % on 2,500 images',
       verdict: 'passed',
     });
-    expect(latency?.measured).toBe('0.566 ms (0.561 ms to 0.573 ms), 2,000 runs');
+    expect(latency?.measured).toBe('0.566 ms (0.561–0.573 ms), 2,000 runs');
     expect(macs).toMatchObject({ limit: '≤ 6,000,000', verdict: 'passed' });
     expect(params).toMatchObject({ limit: '', verdict: 'notLimited' });
   });
