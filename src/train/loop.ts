@@ -61,6 +61,11 @@ function lrAt({ phase, stepInPhase, phaseSteps }: StepPosition): number {
   return learningRate({ peak: phase.lr, final: phase.finalLr, warmupSteps, totalSteps: phaseSteps }, stepInPhase);
 }
 
+/** Whether the weights before this step become the frozen teacher: at the start of the first phase that has one. */
+function freezesTeacher(recipe: Recipe, { stepInPhase, phaseIndex }: StepPosition): boolean {
+  return stepInPhase === 0 && recipe.phases.findIndex(({ teacher }) => teacher === 'frozen') === phaseIndex;
+}
+
 /** One step over all workers: gradients, their mean, the update. Returns the reports and the gradient's norm. */
 async function advance(
   state: TrainState,
@@ -69,7 +74,7 @@ async function advance(
   gradient: Float32Array,
 ): Promise<{ nets: readonly NetReport[]; norm: number }> {
   const { crew, recipe, layout } = options;
-  if (position.stepInPhase === 0 && position.phase.teacher === 'frozen') state.teacher.set(state.weights);
+  if (freezesTeacher(recipe, position)) state.teacher.set(state.weights);
   const nets = await crew.step(position.step);
   const bad = nets.find(({ loss }) => !Number.isFinite(loss));
   if (bad !== undefined) refuseDivergence(position.step, `the loss of a ${bad.role} net is ${bad.loss}`);

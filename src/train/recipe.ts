@@ -13,7 +13,10 @@ import {
 } from '../space/json-reader.js';
 import type { SearchSpace } from '../space/types.js';
 
-/** Where a student's soft targets come from: nowhere, the largest net of the same step, or the weights at the phase's start. */
+/**
+ * Where a student's soft targets come from: nowhere, the largest net of the same step,
+ * or the largest net with the weights it had when the first phase with a frozen teacher began.
+ */
 export type Teacher = 'none' | 'inplace' | 'frozen';
 
 /** Which choices of the space a phase samples from; the largest of each is always among them. */

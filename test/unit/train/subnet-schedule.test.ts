@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { archId, assertArchInSpace } from '../../../src/space/arch.js';
+import { extremesOf, positionOf, totalSteps } from '../../../src/train/phases.js';
+import type { Recipe } from '../../../src/train/recipe.js';
+import { subnetsOfStep } from '../../../src/train/subnet-schedule.js';
+import { tinyRecipe, tinySpace } from './tiny-run.js';
+
+const base = tinyRecipe(800);
+const recipe: Recipe = {
+  ...base,
+  pool: { size: 4, replaceEvery: 3 },
+  phases: base.phases.map((phase) => ({ ...phase, subnetsPerStep: 2 })),
+};
+const at = (step: number) => positionOf(recipe, 1, step);
+const subnets = (step: number, worker = 0) =>
+  subnetsOfStep({ space: tinySpace, pool: recipe.pool, seed: 1, worker }, at(step));
+
+describe('positionOf', () => {
+  it('walks through the phases', () => {
+    expect(totalSteps(recipe, 1)).toBe(150);
+    expect(at(99)).toMatchObject({ phaseIndex: 0, stepInPhase: 99, phaseSteps: 100 });
+    expect(at(100)).toMatchObject({ phaseIndex: 1, stepInPhase: 0, phaseSteps: 50 });
+    expect(totalSteps(recipe, 3)).toBe(Math.ceil(800 / 24) + Math.ceil(400 / 24));
+    expect(() => at(150)).toThrow(/step 150/);
+  });
+});
+
+describe('subnetsOfStep', () => {
+  it('picks different places of the pool, whose nets are in the space', () => {
+    for (let step = 0; step < 100; step++) {
+      const chosen = subnets(step);
+      expect(new Set(chosen.map(({ poolIndex }) => poolIndex)).size).toBe(2);
+      for (const { arch } of chosen) assertArchInSpace(tinySpace, arch);
+    }
+  });
+
+  it('replaces one place every so many steps, in turn', () => {
+    const generationAt = new Map<number, number[]>();
+    for (let step = 0; step < 100; step++) {
+      for (const { poolIndex, generation } of subnets(step)) {
+        const lifetime = 4 * 3;
+        expect(generation).toBe(Math.floor((step + poolIndex * 3) / lifetime));
+        generationAt.set(poolIndex, [...(generationAt.get(poolIndex) ?? []), generation]);
+      }
+    }
+    expect(generationAt.size).toBe(4);
+  });
+
+  it('keeps the arch of a place through its generation and draws another for the next', () => {
+    const archOf = new Map<string, string>();
+    for (let step = 0; step < 100; step++) {
+      for (const { poolIndex, generation, arch } of subnets(step)) {
+        const key = `${poolIndex}.${generation}`;
+        const id = archId(tinySpace, arch);
+        expect(archOf.get(key) ?? id).toBe(id);
+        archOf.set(key, id);
+      }
+    }
+    expect(new Set(archOf.values()).size).toBeGreaterThan(archOf.size / 2);
+  });
+
+  it('gives workers different nets', () => {
+    const ids = (worker: number) => subnets(0, worker).map(({ arch }) => archId(tinySpace, arch));
+    expect(ids(0)).not.toEqual(ids(1));
+  });
+
+  it('stays within the choices that a phase has open', () => {
+    const elastic = { ...recipe.phases[0]!.elastic, kernelSizes: [7], depths: [[2], [1, 2]], resolutions: [12] };
+    const position = { ...at(0), phase: { ...recipe.phases[0]!, elastic } };
+    for (let worker = 0; worker < 20; worker++) {
+      const [subnet] = subnetsOfStep({ space: tinySpace, pool: recipe.pool, seed: 1, worker }, position);
+      expect(subnet?.arch.resolution).toBe(12);
+      expect(subnet?.arch.depths[0]).toBe(2);
+      expect(subnet?.arch.kernelSizes.slice(0, 3)).toEqual([7, 7, 7]);
+    }
+    expect(extremesOf(tinySpace, elastic).smallest).toMatchObject({ depths: [2, 1], resolution: 12 });
+  });
+});
