@@ -54,7 +54,7 @@ interface Run {
   readonly scorer: Scorer;
   readonly pool: Pool;
   readonly rng: Rng;
-  readonly visits: Map<string, number>;
+  readonly visits: Map<number, number>;
   readonly history: SearchProgress[];
   readonly deadline: number;
   generations: number;
@@ -114,12 +114,13 @@ async function listAll(run: Run): Promise<void> {
 }
 
 /** Centers of this generation, each with the most that it may cost along the front axis. */
-function pickCenters({ pool, visits, rng }: Run): { center: Scored; maxCost: number }[] {
+function pickCenters({ genetics, pool, visits, rng }: Run): { center: Scored; maxCost: number }[] {
   const centers: { center: Scored; maxCost: number }[] = [];
   for (let i = 0; i < BEST_CENTERS; i++) {
     const center =
-      pool.elite.find(({ genome }) => (visits.get(genomeKey(genome)) ?? 0) < VISITS_PER_CENTER) ?? rng.pick(pool.elite);
-    const key = genomeKey(center.genome);
+      pool.elite.find(({ genome }) => (visits.get(genomeKey(genetics, genome)) ?? 0) < VISITS_PER_CENTER) ??
+      rng.pick(pool.elite);
+    const key = genomeKey(genetics, center.genome);
     visits.set(key, (visits.get(key) ?? 0) + 1);
     centers.push({ center, maxCost: Number.POSITIVE_INFINITY });
   }
@@ -163,6 +164,7 @@ async function evolve(run: Run): Promise<void> {
   // The smallest feasible architectures come first: where little is feasible, they are what there is.
   const smallest = findFeasible(genetics, options.constraints);
   await takeIn(run, [...smallest, ...shrinkToFit(genetics, random, options.constraints, rng)]);
+  if (run.pool.elite.length === 0) return; // nothing is feasible
   let fruitless = 0;
   while (scorer.remaining > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
     const before = scorer.evaluations;

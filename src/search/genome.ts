@@ -20,6 +20,8 @@ export interface Genetics {
   readonly length: number;
   /** Number of values of each gene. */
   readonly values: readonly number[];
+  /** Whether all genes fit into one number, so that {@link genomeKey} is exact. */
+  readonly keysAreExact: boolean;
   /** For each stage its first slot; at the end the number of slots. */
   readonly offsets: readonly number[];
 }
@@ -37,7 +39,8 @@ export function makeGenetics(space: SearchSpace, among: readonly number[]): Gene
     ...space.stages.map((stage) => stage.depths.length),
     resolutions.length,
   ];
-  return { space, resolutions, choices, slots, stages, length: slots + stages + 1, values, offsets };
+  const keysAreExact = values.reduce((product, count) => product * count, 1) <= Number.MAX_SAFE_INTEGER;
+  return { space, resolutions, choices, slots, stages, length: slots + stages + 1, values, keysAreExact, offsets };
 }
 
 /** Sets the genes of inactive slots to 0, in place, and returns the genome. */
@@ -65,9 +68,27 @@ export function toArch(genetics: Genetics, genome: Genome): Arch {
   return { spaceId: space.id, kernelSizes, expandRatios, depths, resolution: resolutions[genome[slots + stages]!]! };
 }
 
-/** A string that is equal for equal normalized genomes only. */
-export function genomeKey(genome: Genome): string {
-  return String.fromCharCode(...genome);
+/**
+ * A number that names a normalized genome.
+ * In small spaces the genes are its digits, so it is exact. In larger ones it is a 53-bit hash: that two of a million genomes
+ * share one has a chance of 1 in 18,000, and would only leave one architecture unscored.
+ */
+export function genomeKey(genetics: Genetics, genome: Genome): number {
+  if (genetics.keysAreExact) {
+    let key = 0;
+    for (let gene = 0; gene < genome.length; gene++) key = key * genetics.values[gene]! + genome[gene]!;
+    return key;
+  }
+  // Two multiplicative hashes of 32 and 21 bits; the multipliers are those of MurmurHash3's finalizer and of FNV.
+  let high = 0;
+  let low = 0;
+  for (let gene = 0; gene < genome.length; gene++) {
+    high = Math.imul(high ^ genome[gene]!, 0x85ebca6b);
+    high ^= high >>> 13;
+    low = Math.imul(low ^ (genome[gene]! + 1), 0x01000193);
+    low ^= low >>> 15;
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }
 
 /** A random genome, every gene uniform. */

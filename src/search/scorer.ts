@@ -38,13 +38,13 @@ export interface ScorerParts {
 
 /** Makes a scorer that has scored nothing yet. */
 export function makeScorer({ genetics, objective, constraints, axis, surrogate, budget }: ScorerParts): Scorer {
-  const scored = new Set<string>();
+  const scored = new Set<number>();
   /** New genomes of a batch, each once, with their archs. */
-  const freshOnes = (genomes: readonly Genome[]): { genome: Genome; key: string; arch: Arch }[] => {
-    const keys = new Set<string>();
-    const fresh: { genome: Genome; key: string; arch: Arch }[] = [];
+  const freshOnes = (genomes: readonly Genome[]): { genome: Genome; key: number; arch: Arch }[] => {
+    const keys = new Set<number>();
+    const fresh: { genome: Genome; key: number; arch: Arch }[] = [];
     for (const genome of genomes) {
-      const key = genomeKey(genome);
+      const key = genomeKey(genetics, genome);
       if (scored.has(key) || keys.has(key)) continue;
       keys.add(key);
       fresh.push({ genome, key, arch: toArch(genetics, genome) });
@@ -58,7 +58,7 @@ export function makeScorer({ genetics, objective, constraints, axis, surrogate, 
     get remaining() {
       return budget - scored.size;
     },
-    wasScored: (genome) => scored.has(genomeKey(genome)),
+    wasScored: (genome) => scored.has(genomeKey(genetics, genome)),
     score: async (genomes) => {
       const fresh = freshOnes(genomes);
       const meets = meetsAll(

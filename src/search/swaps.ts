@@ -9,13 +9,20 @@ export interface Limit {
   readonly max: number;
 }
 
-/** One gene of the center set to another value, with what it is guessed to gain. The first move changes nothing. */
+/** One gene of the center set to another value, with what it is guessed to gain. The move of gene -1 changes nothing. */
 interface Move {
   readonly gene: number;
   readonly value: number;
   readonly gain: number;
-  /** Change of each limited cost. */
-  readonly costs: readonly number[];
+}
+
+/** All moves from a center by descending gain, and how each changes each limited cost. */
+interface Moves {
+  readonly moves: readonly Move[];
+  /** Per limit the changes of its cost, in the order of `moves`. */
+  readonly changes: readonly Float64Array[];
+  /** Per limit what may still be added. */
+  readonly slack: readonly number[];
 }
 
 function changed(genetics: Genetics, genome: Genome, moves: readonly Move[]): Genome {
@@ -39,17 +46,29 @@ export function neighbors(genetics: Genetics, genome: Genome): { gene: number; v
   return found;
 }
 
-function movesFrom(genetics: Genetics, center: Genome, limits: readonly Limit[], surrogate: Surrogate): Move[] {
+function movesFrom(center: Genome, { genetics, limits, surrogate }: SwapOptions): Moves {
   const around = neighbors(genetics, center);
   const archs = around.map(({ genome }) => toArch(genetics, genome));
   const costs = limits.map(({ cost }) => cost(archs));
   const here = surrogate.guess(center);
-  return around.map(({ gene, value, genome }, index) => ({
-    gene,
-    value,
-    gain: gene < 0 ? 0 : surrogate.guess(genome) - here,
-    costs: costs.map((row) => row[index]! - row[0]!),
-  }));
+  const moves = around.map(({ gene, value, genome }, index) => {
+    return { gene, value, index, gain: gene < 0 ? 0 : surrogate.guess(genome) - here };
+  });
+  moves.sort((a, b) => b.gain - a.gain || a.index - b.index);
+  return {
+    moves,
+    changes: costs.map((row) => Float64Array.from(moves, ({ index }) => row[index]! - row[0]!)),
+    slack: limits.map(({ max }, limit) => max - costs[limit]![0]!),
+  };
+}
+
+/** Whether two moves together keep every limit, if their changes add up. */
+function fits({ changes, slack }: Moves, first: number, second: number): boolean {
+  for (let limit = 0; limit < slack.length; limit++) {
+    const row = changes[limit]!;
+    if (row[first]! + row[second]! > slack[limit]!) return false;
+  }
+  return true;
 }
 
 export interface SwapOptions {
@@ -67,25 +86,24 @@ export interface SwapOptions {
  * @returns at most `count` genomes that were not scored yet, best guess first
  */
 export function promisingSwaps(center: Scored, options: SwapOptions): Genome[] {
-  const { genetics, limits, scorer, count } = options;
-  const moves = movesFrom(genetics, center.genome, limits, options.surrogate);
-  const slack = limits.map(({ cost, max }) => max - cost([center.arch])[0]!);
-  const fits = (a: Move, b: Move): boolean => slack.every((room, row) => a.costs[row]! + b.costs[row]! <= room);
-  const byGain = moves.sort((a, b) => b.gain - a.gain || a.gene - b.gene || a.value - b.value);
+  const { genetics, scorer, count } = options;
+  const all = movesFrom(center.genome, options);
+  const { moves } = all;
+  const gains = Float64Array.from(moves, (move) => move.gain);
   const best: { genome: Genome; gain: number }[] = [];
-  const lowest = (): number => (best.length < count ? Number.NEGATIVE_INFINITY : best[best.length - 1]!.gain);
-  byGain.forEach((first, index) => {
-    for (let other = index + 1; other < byGain.length; other++) {
-      const second = byGain[other]!;
-      const gain = first.gain + second.gain;
-      if (gain <= lowest()) break; // gains descend, so no later one is better
-      if (first.gene === second.gene || !fits(first, second)) continue;
-      const genome = changed(genetics, center.genome, [first, second]);
+  let lowest = Number.NEGATIVE_INFINITY; // gain that a pair has to exceed
+  for (let first = 0; first < moves.length; first++) {
+    for (let second = first + 1; second < moves.length; second++) {
+      const gain = gains[first]! + gains[second]!;
+      if (gain <= lowest) break; // gains descend, so no later one is better
+      if (moves[first]!.gene === moves[second]!.gene || !fits(all, first, second)) continue;
+      const genome = changed(genetics, center.genome, [moves[first]!, moves[second]!]);
       if (scorer.wasScored(genome)) continue;
       const place = best.findIndex((each) => each.gain < gain);
       best.splice(place < 0 ? best.length : place, 0, { genome, gain });
       if (best.length > count) best.pop();
+      if (best.length === count) lowest = best[count - 1]!.gain;
     }
-  });
+  }
   return best.map(({ genome }) => genome);
 }
