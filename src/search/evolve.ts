@@ -25,9 +25,11 @@ import type { Candidate } from './types.js';
 
 /** Random architectures that a search begins with, at most a quarter of its evaluations. */
 const FIRST_GENERATION = 1_000;
-/** Architectures offered per generation by evolution, per center by swaps, and at random against stalling. */
+/** Architectures offered per generation by evolution and per center by swaps, at most; and generations that a budget is spread over at least. */
 const CHILDREN = 100;
 const SWAPS_PER_CENTER = 50;
+const MIN_GENERATIONS = 50;
+/** Random architectures per generation, against stalling. */
 const IMMIGRANTS = 4;
 /** Centers per generation whose swaps are tried: from the best, and from the front (looking for better at no more cost). */
 const BEST_CENTERS = 1;
@@ -135,6 +137,9 @@ function pickCenters({ genetics, pool, visits, rng }: Run): { center: Scored; ma
 function breed(run: Run): Genome[] {
   const { genetics, pool, rng, surrogate, scorer, options } = run;
   const offered: Genome[] = [];
+  const share = Math.ceil(options.evaluations / MIN_GENERATIONS);
+  const children = Math.min(CHILDREN, share);
+  const count = Math.min(SWAPS_PER_CENTER, Math.ceil(share / 2));
   const limits: Limit[] = options.constraints.map((constraint) => ({
     cost: (archs) => constraint.cost(archs),
     max: constraint.max,
@@ -142,9 +147,9 @@ function breed(run: Run): Genome[] {
   const axis = axisCost(options.frontAxis, options.constraints, options.describe);
   for (const { center, maxCost } of pickCenters(run)) {
     const within = Number.isFinite(maxCost) ? [...limits, { cost: axis, max: maxCost }] : limits;
-    offered.push(...promisingSwaps(center, { genetics, surrogate, scorer, limits: within, count: SWAPS_PER_CENTER }));
+    offered.push(...promisingSwaps(center, { genetics, surrogate, scorer, limits: within, count }));
   }
-  for (let i = 0; i < CHILDREN; i++) {
+  for (let i = 0; i < children; i++) {
     const parent = pool.pickParent(rng).genome;
     offered.push(
       rng.chance(CROSSOVER_CHANCE)
