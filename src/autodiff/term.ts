@@ -70,14 +70,22 @@ export function constant(e: Emitter, dims: readonly number[], value: number): Te
   });
 }
 
-/** The same memory seen as plain dims of the same size (what `Reshape` does). */
+/**
+ * The same memory under other dims or seen in another layout (what `Reshape` does). Emitted once per view, and always from the first
+ * view of the memory, so that chains do not build up.
+ */
 export function reshape(e: Emitter, x: Term, dims: readonly number[], layout: Layout = 'plain'): Term {
   invariant(
     sizeOf(dims) === sizeOf(x.dims),
-    () => `reshape [${x.dims.join(', ')}] to [${dims.join(', ')}]: the sizes differ`,
+    () => `reshape ${showDims(x.dims)} to ${showDims(dims)}: the sizes differ`,
   );
-  if (x.layout === layout && sameDims(x.dims, dims)) return x;
-  return emit(e, 'Reshape', [x, e.builder.int64Const(dims)], { dims, layout });
+  const first = e.shared.get(`first view ${x.value}`) ?? x;
+  if (first.layout === layout && sameDims(first.dims, dims)) return first;
+  return sharedTerm(e, `view ${first.value} ${layout} ${dims.join('x')}`, () => {
+    const view = emit(e, 'Reshape', [first, e.builder.int64Const(dims)], { dims, layout });
+    e.shared.set(`first view ${view.value}`, first);
+    return view;
+  });
 }
 
 export function sameDims(a: readonly number[], b: readonly number[]): boolean {

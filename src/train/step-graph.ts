@@ -1,9 +1,10 @@
 import { backward } from '../autodiff/backward.js';
 import { Tape, type Variable } from '../autodiff/tape.js';
-import type { Lowering } from '../autodiff/term.js';
+import type { Lowering, Term } from '../autodiff/term.js';
 import { invariant } from '../common/invariant.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { encodeModel } from '../onnx/codec.js';
+import type { OnnxModel } from '../onnx/ir.js';
 import type { Activation, ConvLayer, LayerSpec, LinearLayer, SearchSpace, SqueezeExciteLayer } from '../space/types.js';
 
 export interface StepGraphOptions {
@@ -47,24 +48,49 @@ export function buildStepGraph(space: SearchSpace, layers: readonly LayerSpec[],
   invariant(first !== undefined, () => 'a step graph needs at least one layer');
   const images = net.tape.input('images', [batch, first.inChannels, first.inSize, first.inSize]);
   const logits = net.forward(layers, images);
-  const logitsDims = logits.term.dims;
-  builder.output(builder.node('Identity', [logits.term.value], { name: 'logits' }), 'float32', logitsDims);
+  const outputs = new Map<string, Term>([['logits', logits.term]]);
   if (mode === 'train') {
-    const targets = net.tape.input('targets', logitsDims);
+    const targets = net.tape.input('targets', logits.term.dims);
     const loss = net.tape.apply('softTargetCrossEntropy', { logits, targets }, {});
-    builder.output(builder.node('Identity', [loss.term.value], { name: 'loss' }), 'float32', []);
+    outputs.set('loss', loss.term);
     const gradientOf = backward(net.tape, loss);
     for (const [name, parameter] of net.parameters) {
       const gradient = gradientOf(parameter);
       invariant(gradient !== undefined, () => `the loss does not depend on the parameter "${name}"`);
-      const output = builder.node('Identity', [gradient.value], { name: `grad/${name}` });
-      builder.output(output, 'float32', parameter.term.dims);
+      outputs.set(`grad/${name}`, gradient);
     }
   }
   return {
-    model: encodeModel(builder.model()),
+    model: encodeModel(withOutputs(builder, outputs)),
     parameters: [...net.parameters].map(([name, { term }]) => ({ name, dims: term.dims })),
     macs: layers.reduce((sum, layer) => sum + layer.macs, 0),
+  };
+}
+
+/**
+ * The finished model with named outputs. Values are renamed where they are made: an `Identity` for each of the hundred gradients
+ * would cost a copy and time to load.
+ */
+function withOutputs(builder: GraphBuilder, outputs: ReadonlyMap<string, Term>): OnnxModel {
+  const renamed = new Map<string, string>();
+  for (const [name, { value, dims }] of outputs) {
+    invariant(!renamed.has(value), () => `the outputs "${name}" and "${renamed.get(value)}" are one value`);
+    renamed.set(value, name);
+    builder.output(value, 'float32', dims);
+  }
+  const model = builder.model();
+  const rename = (name: string): string => renamed.get(name) ?? name;
+  return {
+    ...model,
+    graph: {
+      ...model.graph,
+      nodes: model.graph.nodes.map((node) => ({
+        ...node,
+        inputs: node.inputs.map(rename),
+        outputs: node.outputs.map(rename),
+      })),
+      outputs: model.graph.outputs.map((output) => ({ ...output, name: rename(output.name) })),
+    },
   };
 }
 

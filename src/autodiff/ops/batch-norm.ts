@@ -1,7 +1,7 @@
 import { invariant } from '../../common/invariant.js';
 import { activate, activationGradient, fusedActivation, needsArgument } from '../primitives/activation.js';
 import { channelAffine, channelDots, channelMeans } from '../primitives/channels.js';
-import { add, mul, power, scaleBy, sub, unary } from '../primitives/standard.js';
+import { add, mul, power, scaleBy, sub } from '../primitives/standard.js';
 import { constant, type Emitter, imageDims, sameDims, showDims, type Term } from '../term.js';
 import type { Rule } from './op-table.js';
 
@@ -32,7 +32,7 @@ export function normalization(
   return { inverseDeviation, scale, shift: sub(e, affine.beta, mul(e, scale, mean)) };
 }
 
-/** The per-channel figures of a normalisation's backward, from means over batch and map of g and of g * x (`[C]` each). */
+/** The per-channel figures of a normalisation's backward, `[C]` each. */
 export interface NormGradients {
   readonly gamma: Term;
   readonly beta: Term;
@@ -42,24 +42,22 @@ export interface NormGradients {
 }
 
 /**
- * With M = N * H * W, r and mean of the forward, g = the gradient of a * x + b, and q = (mean(g * x) - mean * mean(g)) * r:
- * dgamma = M * q, dbeta = M * mean(g), dx = a * (g - mean(g) - xhat * q) with xhat = (x - mean) * r,
- * that is slope = -a * r * q and shift = -(a * mean(g) + slope * mean).
+ * With M = N * H * W, r and mean of the forward, and g = the gradient of a * x + b:
+ * dbeta = sum(g), dgamma = (sum(g * x) - mean * dbeta) * r, dx = a * (g - dbeta / M - xhat * dgamma / M) with xhat = (x - mean) * r,
+ * that is slope = -(a / M) * r * dgamma and shift = -(a / M) * dbeta - slope * mean.
+ * @param backward mean of g over batch and map, sum of g * x, and M
  */
 export function normGradients(
   e: Emitter,
   forward: { readonly mean: Term; readonly inverseDeviation: Term; readonly scale: Term },
   backward: { readonly mean: Term; readonly dots: Term; readonly count: number },
 ): NormGradients {
-  const { mean, inverseDeviation, scale } = forward;
-  const q = mul(e, sub(e, backward.dots, mul(e, mean, backward.mean)), inverseDeviation);
-  const slope = unary(e, 'Neg', mul(e, mul(e, scale, inverseDeviation), q));
-  return {
-    gamma: scaleBy(e, q, backward.count),
-    beta: scaleBy(e, backward.mean, backward.count),
-    slope,
-    shift: unary(e, 'Neg', add(e, mul(e, scale, backward.mean), mul(e, slope, mean))),
-  };
+  const { mean, inverseDeviation } = forward;
+  const beta = scaleBy(e, backward.mean, backward.count);
+  const gamma = mul(e, sub(e, backward.dots, mul(e, mean, beta)), inverseDeviation);
+  const share = scaleBy(e, forward.scale, -1 / backward.count);
+  const slope = mul(e, mul(e, share, inverseDeviation), gamma);
+  return { gamma, beta, slope, shift: sub(e, mul(e, share, beta), mul(e, slope, mean)) };
 }
 
 /**
@@ -71,10 +69,10 @@ export function normGradients(
  */
 export const batchNorm: Rule<'batchNorm'> = {
   forward(e, { x, gamma, beta }, { epsilon, activation }) {
-    const [, channels] = imageDims(x);
+    const [n, channels, h, w] = imageDims(x);
     checkAffine(channels, { gamma, beta });
     const mean = channelMeans(e, x);
-    const variance = sub(e, channelDots(e, x, x), mul(e, mean, mean));
+    const variance = sub(e, scaleBy(e, channelDots(e, x, x), 1 / (n * h * w)), mul(e, mean, mean));
     const { inverseDeviation, scale, shift } = normalization(e, { mean, variance, epsilon }, { gamma, beta });
     const statistics = { mean, inverseDeviation, scale };
     if (fusedActivation(activation) !== undefined) {

@@ -14,7 +14,7 @@ export const linear: Rule<'linear'> = {
   forward(e, { x, weight, bias }) {
     const [out] = matrixDims(weight);
     invariant(sameDims(bias.dims, [out]), () => `linear needs a bias [${out}], got ${showDims(bias.dims)}`);
-    return { output: gemm(e, x, weight, { b: true, bias }) };
+    return { output: gemm(e, x, weight, { b: true, addend: bias }) };
   },
   backward(e, { inputs: { x, weight }, gradient }) {
     return {

@@ -1,7 +1,7 @@
 import { activate, activationGradient, fusedActivation, needsArgument } from '../primitives/activation.js';
 import { channelMeans } from '../primitives/channels.js';
-import { pixelProducts, pointwiseConv, pointwiseConvTransposed, secondMoments } from '../primitives/pointwise.js';
-import { add, gemm, matrixVector, mul, scaleBy, sub, sumOver, vectorMatrix } from '../primitives/standard.js';
+import { covariances, pixelProducts, pointwiseConv, pointwiseConvTransposed } from '../primitives/pointwise.js';
+import { add, gemm, matrixVector, mul, scaleBy, sumOver, vectorMatrix } from '../primitives/standard.js';
 import { type Emitter, imageDims, matrixDims, reshape, type Term } from '../term.js';
 import { checkAffine, normalization, normGradients } from './batch-norm.js';
 import type { Rule } from './op-table.js';
@@ -20,22 +20,21 @@ function scaleRows(e: Emitter, matrix: Term, v: Term): Term {
  * For the wide result of an expand convolution, W x is never made: its statistics follow from those of the narrow x,
  * with m = mean(x) and C = mean(x x^T) - m m^T over batch and map:
  *   mean = W m,   variance[o] = (W C W^T)[o, o],   y = activation((a W) x + b) with a, b of `normalization`.
- * Backward, with g the gradient of the activation's argument, P = mean(g x^T) and mg = mean(g):
- *   mean(g * W x)[o] = sum over i of W[o, i] * P[o, i], and from it dgamma, dbeta, slope, shift of `normGradients`;
+ * Backward, with g the gradient of the activation's argument, P = sum(g x^T) and M = N * H * W:
+ *   sum(g * W x)[o] = sum over i of W[o, i] * P[o, i], and from it dgamma, dbeta = sum(g), slope, shift of `normGradients`;
  *   the gradient of W x is a g + slope W x + shift, which is never made either:
  *   dx = (a W)^T g + (W^T diag(slope) W) x + W^T shift
- *   dW = M (a P + slope (W (C + m m^T)) + shift m^T) = M (a (P - mg m^T) + slope (W C)), as shift = -(a mg + slope mean)
+ *   dW = a P + M slope W (C + m m^T) + M shift m^T = a (P - dbeta m^T) + M slope W C, as M shift = -a dbeta - M slope mean
  *
  * Source: Ioffe & Szegedy 2015, section 3, applied to a linear map; derived here.
  */
 export const pointwiseBatchNorm: Rule<'pointwiseBatchNorm'> = {
   forward(e, { x, weight, gamma, beta }, { epsilon, activation }) {
     const matrix = pointwiseMatrix(e, x, weight);
-    const [out, inputs] = matrixDims(matrix);
+    const [out] = matrixDims(matrix);
     checkAffine(out, { gamma, beta });
     const inputMean = channelMeans(e, x);
-    const squaredMean = mul(e, reshape(e, inputMean, [inputs, 1]), reshape(e, inputMean, [1, inputs]));
-    const weightedCovariance = gemm(e, matrix, sub(e, secondMoments(e, x), squaredMean));
+    const weightedCovariance = gemm(e, matrix, covariances(e, x, inputMean));
     const mean = matrixVector(e, matrix, inputMean);
     const variance = sumOver(e, mul(e, weightedCovariance, matrix), [1]);
     const { inverseDeviation, scale, shift } = normalization(e, { mean, variance, epsilon }, { gamma, beta });
@@ -54,7 +53,7 @@ export const pointwiseBatchNorm: Rule<'pointwiseBatchNorm'> = {
     const activated = needsArgument(activation) ? { y: output, x: kept('argument') } : { y: output };
     const g = activationGradient(e, activation, gradient, activated);
     const gMean = channelMeans(e, g);
-    const products = scaleBy(e, pixelProducts(e, g, x), 1 / count);
+    const products = pixelProducts(e, g, x);
     const dots = sumOver(e, mul(e, matrix, products), [1]);
     const scale = kept('scale');
     const statistics = { mean: kept('mean'), inverseDeviation: kept('inverseDeviation'), scale };
@@ -69,10 +68,10 @@ export const pointwiseBatchNorm: Rule<'pointwiseBatchNorm'> = {
       },
       weight: () => {
         const [out, inputs] = matrixDims(matrix);
-        const meanProducts = mul(e, reshape(e, gMean, [out, 1]), reshape(e, kept('inputMean'), [1, inputs]));
-        const centered = scaleRows(e, sub(e, products, meanProducts), scale);
-        const fromCovariance = scaleRows(e, kept('weightedCovariance'), gradients.slope);
-        return reshape(e, scaleBy(e, add(e, centered, fromCovariance), count), weight.dims);
+        const [sums, inputMean] = [reshape(e, gradients.beta, [1, out]), reshape(e, kept('inputMean'), [1, inputs])];
+        const centered = gemm(e, sums, inputMean, { a: true, alpha: -1, addend: products });
+        const fromCovariance = scaleRows(e, kept('weightedCovariance'), scaleBy(e, gradients.slope, count));
+        return reshape(e, add(e, scaleRows(e, centered, scale), fromCovariance), weight.dims);
       },
     };
   },

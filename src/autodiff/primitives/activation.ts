@@ -1,7 +1,7 @@
 import { invariant } from '../../common/invariant.js';
-import type { Emitter, Term } from '../term.js';
-import type { FusedActivation } from './nchwc.js';
-import { add, clip, hardSigmoid, mul, scaleBy, sub, unary } from './standard.js';
+import { constant, type Emitter, imageDims, type Term } from '../term.js';
+import { blockedConv, type FusedActivation } from './nchwc.js';
+import { add, clip, hardSigmoid, mul, scaleBy, shrink, sub, unary } from './standard.js';
 
 /** The nonlinearities that a normalisation can be followed by. hSwish(x) = x * relu6(x + 3) / 6. */
 export type TapeActivation = 'none' | 'relu' | 'relu6' | 'hSwish';
@@ -62,11 +62,29 @@ export function activationGradient(e: Emitter, activation: TapeActivation, dy: T
       return mul(e, dy, mul(e, step(e, y, 0), hardSigmoid(e, y, -STEEP, 6 * STEEP)));
     case 'hSwish': {
       invariant(x !== undefined, () => 'the gradient of hSwish needs its argument');
+      if (x.layout === 'blocked') return mul(e, dy, blockedHSwishSlope(e, x));
       const smooth = scaleBy(e, hardSigmoid(e, x, 1 / 6, 0.5), 2);
       const steps = scaleBy(e, add(e, step(e, x, -3), step(e, x, 3)), 0.5);
       return mul(e, dy, sub(e, smooth, steps));
     }
   }
+}
+
+/**
+ * hSwish'(x) in few passes: clip(x / 3 + 1/2, -1/2, 3/2), which is right between the kinks, plus 1/2 below and -1/2 above them, which is
+ * how far that is off there. Both are depthwise 1x1 convolutions with constant weights and a clip.
+ */
+function blockedHSwishSlope(e: Emitter, x: Term): Term {
+  const [, c] = imageDims(x);
+  const clipped = (of: Term, scale: number, shift: number, low: number, high: number): Term =>
+    blockedConv(e, of, {
+      weight: { ...constant(e, [c, 1, 1, 1], scale), layout: 'blocked' },
+      bias: constant(e, [c], shift),
+      group: c,
+      activation: { kind: 'Clip', low, high },
+    });
+  const beyond = shrink(e, x, 3, 3); // 0 between the kinks, elsewhere of the sign of x
+  return add(e, clipped(x, 1 / 3, 0.5, -0.5, 1.5), clipped(beyond, -STEEP, 0, -0.5, 0.5));
 }
 
 /** dy * hardSigmoid'(x) from its result y: 1/6 where 0 < y < 1. */

@@ -1,16 +1,18 @@
 import { type Emitter, emit, imageDims, reshape, type Term } from '../term.js';
 import { activate, fusedActivation, type TapeActivation } from './activation.js';
 import { blockedConv, blockedPool, blockOf } from './nchwc.js';
-import { add, meanOver, mul, scaleBy, sumOver } from './standard.js';
+import { add, meanOver, mul, sumOver } from './standard.js';
 
 /** Mean over each map: `[N, C, H, W]` -> `[N, C]`. */
 export function mapMeans(e: Emitter, x: Term): Term {
-  return x.layout === 'blocked' ? blockedPool(e, x) : meanOver(e, x, [2, 3]);
+  if (x.layout === 'plain') return meanOver(e, x, [2, 3]);
+  const [n, c] = imageDims(x);
+  return reshape(e, blockedPool(e, x), [n, c]);
 }
 
 /** Mean over batch and map: `[N, C, H, W]` -> `[C]`. */
 export function channelMeans(e: Emitter, x: Term): Term {
-  return x.layout === 'blocked' ? meanOver(e, blockedPool(e, x), [0]) : meanOver(e, x, [0, 2, 3]);
+  return meanOver(e, x.layout === 'blocked' ? blockedPool(e, x) : x, [0, 2, 3]);
 }
 
 /**
@@ -25,10 +27,9 @@ export function mapDots(e: Emitter, x: Term, y: Term): Term {
   return reshape(e, blockedConv(e, groupPerMap(e, x), { weight, group: n * c }), [n, c]);
 }
 
-/** Mean of x * y over batch and map: `[C]`. */
+/** Sum of x * y over batch and map: `[C]`. */
 export function channelDots(e: Emitter, x: Term, y: Term): Term {
-  const [n, , h, w] = imageDims(x);
-  return scaleBy(e, sumOver(e, mapDots(e, x, y), [0]), 1 / (n * h * w));
+  return sumOver(e, mapDots(e, x, y), [0]);
 }
 
 /** A blocked image seen as one image with a channel per map: `[1, N * C, H, W]`, the same memory. */

@@ -132,11 +132,11 @@ export function blockedConv(e: Emitter, x: Term, how: BlockedConv): Term {
   return emit(e, 'Conv', inputs, { dims, layout: 'blocked', domain: NCHWC, attributes });
 }
 
-/** Mean over each map of a blocked image: `[N, C, H, W]` -> plain `[N, C]` (one pixel per map: both layouts are the same memory). */
+/** Mean over each map of a blocked image: `[N, C, H, W]` -> `[N, C, 1, 1]`, which is the same memory in both layouts. */
 export function blockedPool(e: Emitter, x: Term): Term {
   const [n, c] = imageDims(x);
-  const pooled = emit(e, 'GlobalAveragePool', [x], { dims: [n, c, 1, 1], layout: 'blocked', domain: NCHWC });
-  return reshape(e, pooled, [n, c]);
+  assertBlocked(x);
+  return emit(e, 'GlobalAveragePool', [x], { dims: [n, c, 1, 1], domain: NCHWC });
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   toChannelsLast,
   toPlain,
 } from './nchwc.js';
-import { add, batchedMatMul, scaleBy, sumOver, transpose } from './standard.js';
+import { add, batchedMatMul, gemm, sumOver, transpose } from './standard.js';
 
 /** What follows a 1x1 convolution: activation(conv + bias + sum). */
 export interface PointwiseTail {
@@ -58,33 +58,43 @@ function plainPointwise(e: Emitter, x: Term, weight: Term, { bias, sum, activati
 
 /**
  * sum over n and pixels of dy[n, o, p] * x[n, i, p]: the gradient `[out, in]` of the weights of a 1x1 convolution.
- * Blocked: the narrower image is laid out row-major, once and for all its blocks; the wider one is read as it lies.
+ * Blocked: the narrower image is laid out row-major, once for all blocks of the wider one, which is read as it lies.
  */
 export function pixelProducts(e: Emitter, dy: Term, x: Term): Term {
   const [n, out, h, w] = imageDims(dy);
   const [, inputs] = imageDims(x);
-  const pixels = h * w;
   if (!canBlock(e, out, inputs)) {
-    const rows = (image: Term, channels: number): Term => reshape(e, toPlain(e, image), [n, channels, pixels]);
+    const rows = (image: Term, channels: number): Term => reshape(e, toPlain(e, image), [n, channels, h * w]);
     return sumOver(e, batchedMatMul(e, rows(dy, out), rows(x, inputs), { b: true }), [0]);
   }
-  if (out >= inputs) {
-    const narrow = reshape(e, toChannelsLast(e, inLayout(e, x, 'blocked')), [n, 1, pixels, inputs]);
-    const products = sumOver(e, batchedMatMul(e, narrow, asBlocks(e, inLayout(e, dy, 'blocked')), { a: true }), [0]);
-    return reshape(e, transpose(e, products, [0, 2, 1]), [out, inputs]); // [out / block, in, block]
-  }
-  const narrow = reshape(e, toChannelsLast(e, inLayout(e, dy, 'blocked')), [n, 1, pixels, out]);
-  const products = sumOver(e, batchedMatMul(e, narrow, asBlocks(e, inLayout(e, x, 'blocked')), { a: true }), [0]);
-  return reshape(e, transpose(e, products, [1, 0, 2]), [out, inputs]); // [in / block, out, block]
+  return out >= inputs ? blockedProducts(e, dy, x) : transpose(e, blockedProducts(e, x, dy), [1, 0]);
 }
 
-/** Mean over n and pixels of x[n, i, p] * x[n, j, p]: the second moments `[C, C]` of the channels. */
-export function secondMoments(e: Emitter, x: Term): Term {
+/** {@link pixelProducts} `[wide, narrow]` of two images whose channels fill blocks. */
+function blockedProducts(e: Emitter, wide: Term, narrow: Term): Term {
+  const [n, wideChannels, h, w] = imageDims(wide);
+  const [, narrowChannels] = imageDims(narrow);
+  const rows = toChannelsLast(e, inLayout(e, narrow, 'blocked'));
+  const blocks = asBlocks(e, inLayout(e, wide, 'blocked'));
+  const products = batchedMatMul(e, blocks, reshape(e, rows, [n, 1, h * w, narrowChannels]), { a: true });
+  return reshape(e, sumOver(e, products, [0]), [wideChannels, narrowChannels]); // from [wide / block, block, narrow]
+}
+
+/** Covariances `[C, C]` of the channels over n and pixels: mean(x x^T) - mean(x) mean(x)^T. */
+export function covariances(e: Emitter, x: Term, mean: Term): Term {
+  const [n, c, h, w] = imageDims(x);
+  const row = reshape(e, mean, [1, c]);
+  const addend = secondMoments(e, x);
+  return gemm(e, row, row, { a: true, alpha: -1, addend, beta: 1 / (n * h * w) });
+}
+
+/** Sum over n and pixels of x[n, i, p] * x[n, j, p]: `[C, C]`. */
+function secondMoments(e: Emitter, x: Term): Term {
   const [n, c, h, w] = imageDims(x);
   if (x.layout === 'plain') {
     const rows = reshape(e, x, [n, c, h * w]);
-    return scaleBy(e, sumOver(e, batchedMatMul(e, rows, rows, { b: true }), [0]), 1 / (n * h * w));
+    return sumOver(e, batchedMatMul(e, rows, rows, { b: true }), [0]);
   }
-  const rows = toChannelsLast(e, x);
-  return scaleBy(e, sumOver(e, batchedMatMul(e, rows, rows, { a: true }), [0]), 1 / (n * h * w));
+  const pixels = reshape(e, toChannelsLast(e, x), [n * h * w, c]);
+  return gemm(e, pixels, pixels, { a: true });
 }

@@ -45,6 +45,12 @@ export function hardSigmoid(e: Emitter, x: Term, alpha: number, beta: number): T
   return emit(e, 'HardSigmoid', [x], { dims: x.dims, layout: x.layout, attributes });
 }
 
+/** x + bias below -threshold, x - bias above threshold, 0 between; any layout. Source: ONNX Shrink-9. */
+export function shrink(e: Emitter, x: Term, threshold: number, bias: number): Term {
+  const attributes = { lambd: float(threshold), bias: float(bias) };
+  return emit(e, 'Shrink', [x], { dims: x.dims, layout: x.layout, attributes });
+}
+
 /** min(high, max(low, x)); any layout. */
 export function clip(e: Emitter, x: Term, low: number, high: number): Term {
   const bounds = [constant(e, [], low), constant(e, [], high)];
@@ -76,26 +82,35 @@ export interface Transposed {
 }
 
 export interface GemmOptions extends Transposed {
-  /** `[columns]`, added to each row. */
-  readonly bias?: Term;
+  /** Factor of the product; 1 unless told. */
+  readonly alpha?: number;
+  /** Added to the product: a matrix of its dims, or a vector `[columns]` on each row. */
+  readonly addend?: Term;
+  /** Factor of the addend; 1 unless told. */
+  readonly beta?: number;
 }
 
 /**
- * Product of two matrices, either of them read transposed, plus an optional vector on each row.
+ * alpha * a b + beta * addend, either matrix read transposed if so told.
  * Source: ONNX Gemm-13.
  */
 export function gemm(e: Emitter, a: Term, b: Term, options: GemmOptions = {}): Term {
-  const { bias, ...transposed } = options;
+  const { addend, alpha = 1, beta = 1 } = options;
   const [aRows, aColumns] = matrixDims(a);
   const [bRows, bColumns] = matrixDims(b);
-  const [rows, inner] = transposed.a ? [aColumns, aRows] : [aRows, aColumns];
-  const [otherInner, columns] = transposed.b ? [bColumns, bRows] : [bRows, bColumns];
+  const [rows, inner] = options.a ? [aColumns, aRows] : [aRows, aColumns];
+  const [otherInner, columns] = options.b ? [bColumns, bRows] : [bRows, bColumns];
   invariant(
     inner === otherInner,
     () => `matrix product of ${showDims(a.dims)} and ${showDims(b.dims)}: ${inner} is not ${otherInner}`,
   );
-  const attributes = { transA: int(transposed.a ? 1 : 0), transB: int(transposed.b ? 1 : 0) };
-  return emit(e, 'Gemm', bias === undefined ? [a, b] : [a, b, bias], { dims: [rows, columns], attributes });
+  const attributes = {
+    transA: int(options.a ? 1 : 0),
+    transB: int(options.b ? 1 : 0),
+    alpha: float(alpha),
+    beta: float(beta),
+  };
+  return emit(e, 'Gemm', addend === undefined ? [a, b] : [a, b, addend], { dims: [rows, columns], attributes });
 }
 
 /**
