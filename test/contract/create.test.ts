@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Served, serve } from './harness.js';
-import { SUPERNET } from './in-memory-ports.js';
+import { SUPERNET } from './sample-catalog.js';
 
 let served: Served;
 beforeAll(async () => {
