@@ -14,18 +14,27 @@ const program = new Command('collect-accuracies')
   .option('--calibration-images <n>', 'calibration images per architecture', '1000')
   .parse();
 
-const options = program.opts<Record<string, string>>();
+const options = program.opts<{
+  bundle: string;
+  data: string;
+  out: string;
+  count: string;
+  workers: string;
+  seed: string;
+  images: string;
+  calibrationImages: string;
+}>();
 const count = await collectAccuracies({
-  bundleDir: options['bundle'] ?? '',
-  dataDir: options['data'] ?? '',
-  outFile: options['out'] ?? '',
-  count: Number(options['count']),
-  workers: Number(options['workers']),
-  seed: Number(options['seed']),
-  images: Number(options['images']),
-  calibrationImages: Number(options['calibrationImages']),
+  bundleDir: options.bundle,
+  dataDir: options.data,
+  outFile: options.out,
+  count: Number(options.count),
+  workers: Number(options.workers),
+  seed: Number(options.seed),
+  images: Number(options.images),
+  calibrationImages: Number(options.calibrationImages),
   onProgress: ({ done, total, note }) => {
     if (done % 25 === 0 || done === total) console.log(`${done} of ${total} labeled, ${note}`);
   },
 });
-console.log(`${count} labels in ${options['out']}`);
+console.log(`${count} labels in ${options.out}`);

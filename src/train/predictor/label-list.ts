@@ -33,7 +33,9 @@ function spreadOverMacs(space: SearchSpace, pool: readonly ListedArch[], count: 
   const least = Math.min(...macs);
   const width = (Math.max(...macs) - least) / MAC_BINS || 1;
   const bins: ListedArch[][] = Array.from({ length: MAC_BINS }, () => []);
-  pool.forEach((listed, i) => bins[Math.min(MAC_BINS - 1, Math.floor((macs[i]! - least) / width))]!.push(listed));
+  pool.forEach((listed, i) => {
+    bins[Math.min(MAC_BINS - 1, Math.floor((macs[i]! - least) / width))]!.push(listed); // the bin is in range by min
+  });
   const chosen: ListedArch[] = [];
   while (chosen.length < Math.min(count, pool.length)) {
     for (const bin of bins) {

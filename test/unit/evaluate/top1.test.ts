@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { measureTop1, readModelInput } from '../../../src/evaluate/top1.js';
+import { GraphBuilder, ints } from '../../../src/onnx/builder.js';
+import { encodeModel } from '../../../src/onnx/codec.js';
+import { floats } from '../../../src/tensor/tensor.js';
+
+const input = {
+  channels: 1,
+  channelOrder: 'grey',
+  range: [0, 1],
+  mean: [0.5],
+  std: [0.25],
+  resize: 'bilinear',
+  antialias: true,
+  cropFraction: 1,
+  resolution: 4,
+};
+
+/** Logits [m, -m, -1] of the mean prepared pixel m: class 0 for bright images, 1 for dark ones, 2 never unless m is below 1 in size. */
+function brightness(metadata: Record<string, string>): Uint8Array {
+  const graph = new GraphBuilder('brightness');
+  const x = graph.input('input', 'float32', ['N', 1, 4, 4]);
+  const mean = graph.node('ReduceMean', [x], { attributes: { axes: ints([2, 3]) } });
+  const flat = graph.node('Flatten', [mean]);
+  const scale = graph.initializer('scale', floats([1, 3], [1, -1, 0]));
+  const shift = graph.initializer('shift', floats([3], [0, 0, 1]));
+  const logits = graph.node('Add', [graph.node('MatMul', [flat, scale]), shift], { name: 'logits' });
+  graph.output(logits, 'float32', ['N', 3]);
+  return encodeModel(graph.model(metadata));
+}
+
+/** Images 8 x 8 of one brightness each. */
+function flatImages(levels: readonly number[], labels?: readonly number[]) {
+  const pixels = Uint8Array.from({ length: levels.length * 64 }, (_, i) => levels[Math.floor(i / 64)]!);
+  const set = { count: levels.length, height: 8, width: 8, channels: 1, pixels };
+  return labels === undefined ? set : { ...set, labels: Uint8Array.from(labels) };
+}
+
+describe('measured top-1', () => {
+  const model = brightness({ 'bespoke.input': JSON.stringify(input) });
+
+  it('prepares images as the metadata says, over uneven batches', async () => {
+    // (p / 255 - 0.5) / 0.25: 255 -> 2 (class 0), 0 -> -2 (class 1), 128 -> 0.008 (class 2), 191 -> 0.996 (2), 192 -> 1.012 (0)
+    const levels = [255, 0, 128, 191, 192];
+    const right = [0, 1, 2, 2, 0];
+    expect(await measureTop1(model, flatImages(levels, right), { threads: 1, batch: 2 })).toEqual({
+      top1: 1,
+      images: 5,
+    });
+    const wrongTwice = [1, 1, 2, 0, 0];
+    expect((await measureTop1(model, flatImages(levels, wrongTwice), { threads: 1, batch: 3 })).top1).toBeCloseTo(
+      3 / 5,
+      12,
+    );
+  });
+
+  it('does not count an answer that is not a number as right', async () => {
+    const nan = brightness({ 'bespoke.input': JSON.stringify({ ...input, std: [0] }) }); // 0 / 0 at the mean level
+    const half = { ...input, mean: [0], std: [0] };
+    const model2 = brightness({ 'bespoke.input': JSON.stringify(half) });
+    expect((await measureTop1(model2, flatImages([0], [0]), { threads: 1 })).top1).toBe(0);
+    expect((await measureTop1(nan, flatImages([255], [0]), { threads: 1 })).images).toBe(1);
+  });
+
+  it('refuses what it cannot read', async () => {
+    const none = measureTop1(brightness({}), flatImages([0], [0]), { threads: 1 });
+    await expect(none).rejects.toThrow(/bespoke\.input.*missing/);
+    expect(() => readModelInput({ 'bespoke.input': '{"resolution": 28}' })).toThrow(/must state/);
+    expect(() => readModelInput({ 'bespoke.input': 'not json' })).toThrow(/must state/);
+    expect(readModelInput({ 'bespoke.input': JSON.stringify(input) })).toEqual(input);
+    await expect(measureTop1(model, flatImages([0]), { threads: 1 })).rejects.toThrow(/labeled images/);
+  });
+});
