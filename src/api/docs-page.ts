@@ -1,5 +1,5 @@
 import type { Contract, Operation, Schema } from './contract.js';
-import { escapeHtml, pageHtml, proseHtml, tableHtml } from './html.js';
+import { escapeHtml, inlineHtml, pageHtml, proseHtml, tableHtml } from './html.js';
 
 function schemaName(reference: string): string {
   return reference.slice(reference.lastIndexOf('/') + 1);
@@ -47,7 +47,7 @@ function propertiesHtml(schema: Schema): string {
   const rows = properties.map(([name, member]) => [
     `<code>${escapeHtml(name)}</code>${required.has(name) ? '' : ' (optional)'}`,
     typeHtml(member),
-    escapeHtml(String(member.description ?? '')),
+    inlineHtml(String(member.description ?? '')),
   ]);
   return tableHtml(['Member', 'Takes', ''], rows);
 }
@@ -57,11 +57,11 @@ function operationHtml(operation: Operation): string {
     `<code>${escapeHtml(each.name)}</code>`,
     each.in,
     typeHtml(each.schema),
-    escapeHtml(each.description),
+    inlineHtml(each.description),
   ]);
   const responses = Object.entries(operation.responses).map(([status, each]) => [
     status,
-    escapeHtml(each.description),
+    inlineHtml(each.description),
     Object.entries(each.schemas)
       .map(([type, schema]) => `<code>${escapeHtml(type)}</code>${schema?.$ref ? ` ${typeHtml(schema)}` : ''}`)
       .join('<br>'),

@@ -15,12 +15,17 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** Escaped text with `code` and paragraphs, as the contract's descriptions use them. */
+/** Escaped text with `code` in it. */
+export function inlineHtml(text: string): string {
+  return escapeHtml(text).replace(/`([^`]*)`/g, '<code>$1</code>');
+}
+
+/** The same in paragraphs, as the contract's descriptions have them. */
 export function proseHtml(text: string): string {
   return text
     .split(/\n\s*\n/)
     .filter((paragraph) => paragraph.trim() !== '')
-    .map((paragraph) => `<p>${escapeHtml(paragraph.trim()).replace(/`([^`]*)`/g, '<code>$1</code>')}</p>`)
+    .map((paragraph) => `<p>${inlineHtml(paragraph.trim())}</p>`)
     .join('\n');
 }
 
