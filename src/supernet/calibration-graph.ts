@@ -89,7 +89,9 @@ function normalizedWeights(context: Calibration, layer: ConvLayer, x: Value, nam
   });
   const covariance = graph.node('Div', [products, graph.scalar(inSize * inSize)]);
   const spread = graph.node('Mul', [graph.node('MatMul', [weight, covariance]), weight]);
-  const variance = graph.node('ReduceSum', [spread, graph.int64Const([1])], { attributes: { keepdims: int(0) } });
+  const sum = graph.node('ReduceSum', [spread, graph.int64Const([1])], { attributes: { keepdims: int(0) } });
+  // Rounding may leave the variance of a channel that is constant a little below 0.
+  const variance = graph.node('Max', [sum, graph.scalar(0)]);
   const column = graph.node('Reshape', [mean, graph.int64Const([inChannels, 1])]);
   const outMean = graph.node('Reshape', [graph.node('MatMul', [weight, column]), graph.int64Const([outChannels])]);
   note(context, layer, outMean, variance);

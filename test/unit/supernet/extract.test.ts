@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import { assertStandardOperators, checkModel, countModelMacs } from '../../../src/onnx/check.js';
 import { decodeModel } from '../../../src/onnx/codec.js';
 import { createSession } from '../../../src/runtime/session.js';
-import { maxArch } from '../../../src/space/arch.js';
+import { maxArch, minArch } from '../../../src/space/arch.js';
 import { archCosts } from '../../../src/space/costs.js';
 import { lower } from '../../../src/space/lower.js';
+import { parseSpace } from '../../../src/space/parse-space.js';
 import { sampleArch } from '../../../src/space/sample.js';
 import type { Arch, SearchSpace } from '../../../src/space/types.js';
 import { EXPORTER_REVISION, type ExtractedModel, extractSubnet } from '../../../src/supernet/extract.js';
@@ -57,6 +59,17 @@ describe('an extracted model', () => {
       expect(modelParams).toBe(decoded.graph.initializers.reduce((sum, { tensor }) => sum + tensor.data.length, 0));
     },
   );
+
+  it('of the bundled space is as large as the space says, within 1 %', () => {
+    const file = new URL('../../../models/fashion-mnist/space.json', import.meta.url);
+    const bundled = parseSpace(JSON.parse(readFileSync(file, 'utf8')), 'space.json');
+    const wide = randomSupernet(bundled, 1);
+    for (const arch of [minArch(bundled), maxArch(bundled), sampleArch(bundled, makeRng(1))]) {
+      const subnet = sliceSubnet(wide, arch, lower(bundled, arch));
+      const { model } = extractSubnet({ supernet: wide, input, classNames: [] }, subnet, randomStatistics(subnet, 1));
+      expect(Math.abs(archCosts(bundled, arch).modelBytes / model.length - 1)).toBeLessThan(0.01);
+    }
+  });
 
   it('has one dynamic input, one output, and tells what it is', () => {
     const arch = maxArch(space);
