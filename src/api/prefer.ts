@@ -1,5 +1,5 @@
 /** Longest wait that is honored; proxies often cut a silent connection after this. */
-export const MAX_WAIT_SECONDS = 60;
+const MAX_WAIT_SECONDS = 60;
 
 /**
  * The wait of a `Prefer` header (RFC 7240): whole seconds, at most {@link MAX_WAIT_SECONDS}.

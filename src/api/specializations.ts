@@ -19,7 +19,7 @@ const MAX_WAITING = 100;
 type Deps = Pick<ApiDeps, 'specializations' | 'queue' | 'catalog' | 'settings'>;
 
 /** An ETag of a representation's text. */
-export function etagOf(text: string): string {
+function etagOf(text: string): string {
   return `"${sha256(text).slice(0, 32)}"`;
 }
 
