@@ -34,6 +34,8 @@ const SETTINGS = {
   logging_collector: 'off',
   log_min_messages: 'warning',
   log_checkpoints: 'off',
+  // After a crash: one call for the file system instead of one for each of 1000 files. Linux alone has it.
+  ...(platform === 'linux' && { recovery_init_sync_method: 'syncfs' }),
 } as const;
 
 /** Tries with another port, or until the last of a killed server's processes is gone. */

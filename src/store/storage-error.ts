@@ -36,8 +36,8 @@ export function programFailed(dataDir: string, program: string, output: string):
   const known = code === undefined ? undefined : REASONS[code];
   if (known !== undefined) return storageFailed(dataDir, known, new Error(output));
   const lines = output.trim().split('\n');
-  const line = lines.findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? lines.at(-1) ?? 'it said nothing';
-  return storageFailed(dataDir, `${program} ended early: ${line.trim()}`, new Error(output));
+  const line = lines.findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? lines.at(-1);
+  return storageFailed(dataDir, `${program} ended early: ${line?.trim() || 'it said nothing'}`, new Error(output));
 }
 
 /** The sentence that all of these have in common. */
