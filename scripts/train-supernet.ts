@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BespokeError } from '../src/common/errors.js';
-import { findFashionMnist } from '../src/data/fashion-mnist.js';
+import { downloadFashionMnist, findFashionMnist } from '../src/data/fashion-mnist.js';
 import { parseSpace } from '../src/space/parse-space.js';
 import { chooseLowering } from '../src/train/choose-lowering.js';
 import { progressPrinter } from '../src/train/progress-line.js';
@@ -17,6 +17,7 @@ Trains a supernet; stops cleanly at SIGTERM and SIGINT, and --resume goes on bit
   --recipe FILE    how to train (scripts/recipes/sandwich.json)
   --space FILE     what to train (models/fashion-mnist/space.json)
   --data DIR       folder of Fashion-MNIST (default: $BESPOKE_DATA, then Debian's package)
+  --download URL   fetch the data set's four files from URL/<file>.gz into --data (or .data/fashion-mnist) first
   --images N       scale the recipe's phases to N images in all
   --workers N      threads, each with its own part of every batch (2)
   --seed N         (1)
@@ -24,6 +25,9 @@ Trains a supernet; stops cleanly at SIGTERM and SIGINT, and --resume goes on bit
   --minutes M      stop, resumably, after so much time
   --resume         go on from the newest whole checkpoint in --out, or start if there is none
 `;
+
+/** Where a download goes unless told; git ignores it. */
+const DOWNLOAD_DIR = '.data/fashion-mnist';
 
 /** Non-terminal output has one progress line in so much time, ms. */
 const QUIET_MS = 30_000;
@@ -59,6 +63,7 @@ async function main(): Promise<void> {
       recipe: { type: 'string', default: 'scripts/recipes/sandwich.json' },
       space: { type: 'string', default: 'models/fashion-mnist/space.json' },
       data: { type: 'string' },
+      download: { type: 'string' },
       images: { type: 'string' },
       workers: { type: 'string', default: '2' },
       seed: { type: 'string', default: '1' },
@@ -76,12 +81,16 @@ async function main(): Promise<void> {
   const space = parseSpace(readJson(values.space, 'space'), values.space);
   const recipe = parseRecipe(readText(values.recipe, 'recipe'), values.recipe, space);
   const given = values.data ?? process.env.BESPOKE_DATA;
+  const dataDir =
+    values.download === undefined
+      ? findFashionMnist(given === undefined ? [] : [given])
+      : await downloadFashionMnist(values.download, given ?? DOWNLOAD_DIR);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal));
   const outcome = await trainSupernet({
     space,
     recipe: values.images === undefined ? recipe : scaleRecipe(recipe, wholeNumber(values.images, 'images', 1)),
-    data: fashionMnistTrainingData(findFashionMnist(given === undefined ? [] : [given])),
+    data: fashionMnistTrainingData(dataDir),
     dir: values.out,
     seed: wholeNumber(values.seed, 'seed', 0),
     workers: wholeNumber(values.workers, 'workers', 1),

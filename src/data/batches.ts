@@ -10,7 +10,7 @@ export interface BatchSource {
 }
 
 /** The images of one epoch in random order: a pure function of the seed and the epoch (Fisher-Yates). */
-export function epochOrder(images: ArrayLike<number>, seed: number, epoch: number): Int32Array {
+function epochOrder(images: ArrayLike<number>, seed: number, epoch: number): Int32Array {
   const rng = makeRng(seed).fork('epoch').fork(epoch);
   const order = Int32Array.from(images);
   for (let i = order.length - 1; i > 0; i--) {

@@ -11,9 +11,10 @@ export interface Splits {
   readonly verification: readonly number[];
 }
 
-/** Images of Fashion-MNIST's 60,000 that are held out: 3,000 for selection and 2,000 for verification. */
+/** Images of the 60,000 that are held out for selection. */
 export const SELECTION_COUNT = 3_000;
-export const VERIFICATION_COUNT = 2_000;
+/** Images that are held out for verification. */
+const VERIFICATION_COUNT = 2_000;
 /** The seed of the shipped bundle's split; changing it would leak verification images into training. */
 export const SPLIT_SEED = 2020;
 

@@ -45,7 +45,7 @@ export interface Checkpoint {
 }
 
 /** Encodes a checkpoint with its sha256 at the end. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   const vectors = { weights: checkpoint.weights, velocity: checkpoint.velocity, teacher: checkpoint.teacher };
   const tensors = new Map<string, FloatTensor>(
     Object.entries(vectors).map(([name, data]) => [name, floats([data.length], data)]),
@@ -68,7 +68,7 @@ function floatVector(tensors: ReadonlyMap<string, Tensor>, name: string, where: 
  * Decodes a checkpoint.
  * @throws BespokeError `storage-failed` if the bytes do not hash to their trailer or are of another format
  */
-export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
+function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const body = bytes.subarray(0, Math.max(0, bytes.length - TRAILER_BYTES));
   const trailer = new TextDecoder().decode(bytes.subarray(body.length));
   if (body.length === 0 || sha256(body) !== trailer) {

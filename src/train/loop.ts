@@ -5,7 +5,7 @@ import { sampleArch } from '../space/sample.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { globalNorm, type OptimizerState, updateWeights } from './optimizer.js';
 import type { ParameterLayout } from './parameter-layout.js';
-import { positionOf, type StepPosition, totalSteps } from './phases.js';
+import { imagesSeen, positionOf, type StepPosition, totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
 import { learningRate } from './schedule.js';
 import type { NetReport } from './step-runner.js';
@@ -89,17 +89,6 @@ async function advance(
   if (!Number.isFinite(globalNorm(state.weights))) refuseDivergence(position.step, 'a weight is not finite');
   state.step = position.step + 1;
   return { nets, norm };
-}
-
-/** Images seen after so many steps. */
-function imagesSeen(recipe: Recipe, workers: number, steps: number): number {
-  if (steps === 0) return 0;
-  let images = 0;
-  const last = positionOf(recipe, workers, steps - 1);
-  for (const phase of recipe.phases.slice(0, last.phaseIndex)) {
-    images += Math.ceil(phase.images / (phase.batch * workers)) * phase.batch * workers;
-  }
-  return images + (last.stepInPhase + 1) * last.phase.batch * workers;
 }
 
 /** Why a loop ended. */

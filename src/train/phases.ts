@@ -14,7 +14,7 @@ export interface StepPosition {
 }
 
 /** Steps of a phase with so many workers. */
-export function stepsOf(phase: Phase, workers: number): number {
+function stepsOf(phase: Phase, workers: number): number {
   return Math.ceil(phase.images / (phase.batch * workers));
 }
 
@@ -32,6 +32,16 @@ export function positionOf(recipe: Recipe, workers: number, step: number): StepP
     start += phaseSteps;
   }
   invariant(false, () => `step ${step} of a recipe of ${start} steps`);
+}
+
+/** Images seen, over all workers, after so many steps. */
+export function imagesSeen(recipe: Recipe, workers: number, steps: number): number {
+  let left = steps;
+  return recipe.phases.reduce((images, phase) => {
+    const taken = Math.min(left, stepsOf(phase, workers));
+    left -= taken;
+    return images + taken * phase.batch * workers;
+  }, 0);
 }
 
 /** The part of a space that a phase samples from, as a space; it has the same block slots. */

@@ -25,7 +25,7 @@ function figures({ roles }: WindowEvent): string {
 }
 
 /** A window as one line for people; with `bar`, a progress bar stands in front. */
-export function formatWindow(event: WindowEvent, bar: boolean): string {
+function formatWindow(event: WindowEvent, bar: boolean): string {
   const share = event.step / event.steps;
   const filled = Math.round(share * BAR_WIDTH);
   const front = bar ? `[${'='.repeat(filled)}${' '.repeat(BAR_WIDTH - filled)}] ` : '';
@@ -40,7 +40,7 @@ function formatValidation(event: ValidationEvent): string {
 }
 
 /** Any event as one line. */
-export function formatEvent(event: TrainEvent): string {
+function formatEvent(event: TrainEvent): string {
   switch (event.kind) {
     case 'window':
       return formatWindow(event, false);

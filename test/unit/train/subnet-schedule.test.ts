@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { archId, assertArchInSpace } from '../../../src/space/arch.js';
-import { extremesOf, positionOf, totalSteps } from '../../../src/train/phases.js';
+import { extremesOf, imagesSeen, positionOf, totalSteps } from '../../../src/train/phases.js';
 import type { Recipe } from '../../../src/train/recipe.js';
 import { subnetsOfStep } from '../../../src/train/subnet-schedule.js';
 import { tinyRecipe, tinySpace } from './tiny-run.js';
@@ -74,5 +74,12 @@ describe('subnetsOfStep', () => {
       expect(subnet?.arch.kernelSizes.slice(0, 3)).toEqual([7, 7, 7]);
     }
     expect(extremesOf(tinySpace, elastic).smallest).toMatchObject({ depths: [2, 1], resolution: 12 });
+  });
+});
+
+describe('imagesSeen', () => {
+  it('adds up whole steps over the phases', () => {
+    expect([0, 1, 100, 101, 150].map((steps) => imagesSeen(recipe, 1, steps))).toEqual([0, 8, 800, 808, 1200]);
+    expect(imagesSeen(recipe, 3, totalSteps(recipe, 3))).toBe(34 * 24 + 17 * 24);
   });
 });
