@@ -1,7 +1,7 @@
 import { invariant } from '../../common/invariant.js';
 import { constant, type Emitter, imageDims, type Term } from '../term.js';
 import { blockedConv, type FusedActivation } from './nchwc.js';
-import { add, clip, hardSigmoid, mul, scaleBy, shrink, sub, unary } from './standard.js';
+import { add, clip, hardSigmoid, mul, scaleBy, sub, unary } from './standard.js';
 
 /** The nonlinearities that a normalisation can be followed by. hSwish(x) = x * relu6(x + 3) / 6. */
 export type TapeActivation = 'none' | 'relu' | 'relu6' | 'hSwish';
@@ -12,9 +12,9 @@ export type TapeActivation = 'none' | 'relu' | 'relu6' | 'hSwish';
  */
 const STEEP = 2 ** 100;
 
-/** [x > threshold] as 0 or 1 (a half never occurs but within 2^-100 of the threshold). */
-function step(e: Emitter, x: Term, threshold: number): Term {
-  return hardSigmoid(e, x, STEEP, -STEEP * threshold);
+/** [x > 0] as 0 or 1. */
+function step(e: Emitter, x: Term): Term {
+  return hardSigmoid(e, x, STEEP, 0);
 }
 
 /** The activation in the form that a blocked convolution applies itself; `undefined` where there is none to apply or it cannot. */
@@ -48,47 +48,44 @@ export interface Activated {
 }
 
 /**
- * dy * activation'(x), at kinks the derivative from one side.
- * relu' = [y > 0]; relu6' = [y > 0] - [y >= 6] (y never exceeds 6, so [y >= 6] is 1 - [y < 6]);
- * hSwish' = 2 t - ([x > -3] + [x > 3]) / 2 with t = hardSigmoid(x) = clip(x / 6 + 1/2, 0, 1).
+ * dy * activation'(x), at kinks the derivative from one side or their mean.
+ * relu' = [y > 0]; relu6' = [0 < y] * [y < 6]; hSwish': {@link hSwishSlope}.
  */
 export function activationGradient(e: Emitter, activation: TapeActivation, dy: Term, { y, x }: Activated): Term {
   switch (activation) {
     case 'none':
       return dy;
     case 'relu':
-      return mul(e, dy, step(e, y, 0));
+      return mul(e, dy, step(e, y));
     case 'relu6':
-      return mul(e, dy, mul(e, step(e, y, 0), hardSigmoid(e, y, -STEEP, 6 * STEEP)));
-    case 'hSwish': {
+      return mul(e, dy, mul(e, step(e, y), hardSigmoid(e, y, -STEEP, 6 * STEEP)));
+    case 'hSwish':
       invariant(x !== undefined, () => 'the gradient of hSwish needs its argument');
-      if (x.layout === 'blocked') return mul(e, dy, blockedHSwishSlope(e, x));
-      const smooth = scaleBy(e, hardSigmoid(e, x, 1 / 6, 0.5), 2);
-      const steps = scaleBy(e, add(e, step(e, x, -3), step(e, x, 3)), 0.5);
-      return mul(e, dy, sub(e, smooth, steps));
-    }
+      return mul(e, dy, x.layout === 'blocked' ? blockedHSwishSlope(e, x) : hSwishSlope(e, x));
   }
 }
 
 /**
- * hSwish'(x) in few passes: clip(x / 3 + 1/2, -1/2, 3/2), which is right between the kinks, plus 1/2 below and -1/2 above them, which is
- * how far that is off there. Both are depthwise 1x1 convolutions with constant weights and a clip.
+ * hSwish'(x) = u / 3 + 1/2 + s with u = clip(x, -3, 3), which is right between the kinks, and s = 1/2 below, 0 between and -1/2 above them:
+ * s = clip(-STEEP * (x - u), -1/2, 1/2).
  */
+function hSwishSlope(e: Emitter, x: Term): Term {
+  const u = clip(e, x, -3, 3);
+  return add(e, scaleBy(e, u, 1 / 3), hardSigmoid(e, sub(e, x, u), -STEEP, 0.5)); // this hard sigmoid is s + 1/2
+}
+
+/** {@link hSwishSlope} in three passes: depthwise 1x1 convolutions with constant weights, which add and clip on the way. */
 function blockedHSwishSlope(e: Emitter, x: Term): Term {
   const [, c] = imageDims(x);
-  const clipped = (of: Term, scale: number, shift: number, low: number, high: number): Term =>
-    blockedConv(e, of, {
-      weight: { ...constant(e, [c, 1, 1, 1], scale), layout: 'blocked' },
-      bias: constant(e, [c], shift),
-      group: c,
-      activation: { kind: 'Clip', low, high },
-    });
-  const beyond = shrink(e, x, 3, 3); // 0 between the kinks, elsewhere of the sign of x
-  return add(e, clipped(x, 1 / 3, 0.5, -0.5, 1.5), clipped(beyond, -STEEP, 0, -0.5, 0.5));
+  const weight = (value: number): Term => ({ ...constant(e, [c, 1, 1, 1], value), layout: 'blocked' }); // one tap: no order
+  const clipTo = (limit: number): FusedActivation => ({ kind: 'Clip', low: -limit, high: limit });
+  const u = blockedConv(e, x, { weight: weight(STEEP), group: c, activation: clipTo(3 * STEEP) }); // STEEP * u, exactly
+  const s = blockedConv(e, x, { weight: weight(-STEEP), group: c, sum: u, activation: clipTo(0.5) });
+  return blockedConv(e, u, { weight: weight(1 / (3 * STEEP)), bias: constant(e, [c], 0.5), group: c, sum: s });
 }
 
 /** dy * hardSigmoid'(x) from its result y: 1/6 where 0 < y < 1. */
 export function hardSigmoidGradient(e: Emitter, dy: Term, y: Term): Term {
-  const inside = mul(e, step(e, y, 0), hardSigmoid(e, y, -STEEP, STEEP));
+  const inside = mul(e, step(e, y), hardSigmoid(e, y, -STEEP, STEEP));
   return scaleBy(e, mul(e, dy, inside), 1 / 6);
 }

@@ -45,12 +45,6 @@ export function hardSigmoid(e: Emitter, x: Term, alpha: number, beta: number): T
   return emit(e, 'HardSigmoid', [x], { dims: x.dims, layout: x.layout, attributes });
 }
 
-/** x + bias below -threshold, x - bias above threshold, 0 between; any layout. Source: ONNX Shrink-9. */
-export function shrink(e: Emitter, x: Term, threshold: number, bias: number): Term {
-  const attributes = { lambd: float(threshold), bias: float(bias) };
-  return emit(e, 'Shrink', [x], { dims: x.dims, layout: x.layout, attributes });
-}
-
 /** min(high, max(low, x)); any layout. */
 export function clip(e: Emitter, x: Term, low: number, high: number): Term {
   const bounds = [constant(e, [], low), constant(e, [], high)];
