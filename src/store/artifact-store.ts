@@ -8,7 +8,7 @@ import type { ArtifactInfo } from '../specialize/types.js';
 import { guarded, toDatabaseError } from './database-error.js';
 
 /** The largest piece that goes through the client library at once, bytes. */
-export const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 type Transaction = Prisma.TransactionClient;
 

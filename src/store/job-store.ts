@@ -11,6 +11,9 @@ import { move } from './transitions.js';
 /** Time for the transaction that writes an artifact, ms; 20 MB take about 0.5 s on two busy cores. */
 const FINISH_TIMEOUT_MS = 60_000;
 
+/** How long a finish waits for a free connection, ms: its work would be lost otherwise. */
+const FINISH_WAIT_MS = 10_000;
+
 /** Ids that one sweep hands back at most; the oldest first, the next sweep brings the rest. */
 const SWEEP_LIMIT = 1000;
 
@@ -22,7 +25,12 @@ export function makeJobStore(prisma: PrismaClient): JobStore {
     claim: (id, workerId, leaseMs) => guarded(() => claim(prisma, { id, workerId, leaseMs })),
     heartbeat: (id, attempt, leaseMs, progress) => guarded(() => heartbeat(prisma, { id, attempt, leaseMs, progress })),
     finish: (id, attempt, outcome) =>
-      guarded(() => prisma.$transaction((tx) => finish(tx, { id, attempt, outcome }), { timeout: FINISH_TIMEOUT_MS })),
+      guarded(() =>
+        prisma.$transaction((tx) => finish(tx, { id, attempt, outcome }), {
+          timeout: FINISH_TIMEOUT_MS,
+          maxWait: FINISH_WAIT_MS,
+        }),
+      ),
     finishCanceled: (id, attempt) => guarded(() => finishCanceled(prisma, id, attempt)),
     release: (id, attempt) => guarded(() => release(prisma, id, attempt)),
     sweep: (maxAttempts, problem) => guarded(() => prisma.$transaction((tx) => sweep(tx, maxAttempts, problem))),

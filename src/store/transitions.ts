@@ -1,4 +1,4 @@
-import type { Status } from '../specialize/types.js';
+import { STATUSES, type Status } from '../specialize/types.js';
 
 /**
  * The legal moves of a specialization; nothing leaves a finished status.
@@ -13,7 +13,7 @@ export const TRANSITIONS = {
 } as const satisfies Record<Status, readonly Status[]>;
 
 /** The statuses that may be reached from `From`. */
-export type NextStatus<From extends Status> = (typeof TRANSITIONS)[From][number];
+type NextStatus<From extends Status> = (typeof TRANSITIONS)[From][number];
 
 /**
  * One legal move, for a conditional UPDATE: `from` goes into its WHERE, `to` into its SET.
@@ -26,10 +26,5 @@ export function move<From extends Status, To extends NextStatus<From>>(
   return { from, to };
 }
 
-/** True for a status that nothing leaves. */
-export function isFinished(status: Status): boolean {
-  return TRANSITIONS[status].length === 0;
-}
-
 /** The statuses that nothing leaves. */
-export const FINISHED_STATUSES: readonly Status[] = ['succeeded', 'failed', 'canceled'];
+export const FINISHED_STATUSES: readonly Status[] = STATUSES.filter((status) => TRANSITIONS[status].length === 0);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { STATUSES } from '../../../src/specialize/types.js';
-import { FINISHED_STATUSES, isFinished, TRANSITIONS } from '../../../src/store/transitions.js';
+import { FINISHED_STATUSES, move, TRANSITIONS } from '../../../src/store/transitions.js';
 
 describe('the life cycle', () => {
   it('is the one of the design: queued, running, one of three ends; back to queued when a lease is lost', () => {
@@ -14,6 +13,14 @@ describe('the life cycle', () => {
   });
 
   it('counts as finished exactly what nothing leaves', () => {
-    expect(STATUSES.filter((status) => isFinished(status))).toEqual(FINISHED_STATUSES);
+    expect(FINISHED_STATUSES).toEqual(['succeeded', 'failed', 'canceled']);
+  });
+
+  it('names both ends of a move; an illegal one does not compile', () => {
+    expect(move('running', 'succeeded')).toEqual({ from: 'running', to: 'succeeded' });
+    // @ts-expect-error nothing leaves a finished status
+    move('succeeded', 'queued');
+    // @ts-expect-error a waiting job cannot succeed
+    move('queued', 'succeeded');
   });
 });
