@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { makeApp } from './api/app.js';
+import { makeServer } from './api/server.js';
 import { makeCatalog } from './catalog.js';
 import { BespokeError } from './common/errors.js';
 import type { Progress } from './common/work.js';
@@ -34,9 +35,6 @@ export interface StartOptions {
 
 /** Connections of one server process: the API's queries are short, and embedded PostgreSQL pays memory for each. */
 const POOL_SIZE = 6;
-/** How long a connection may take to send its request, and to be answered (a held `Prefer: wait` is 60 s at most), ms. */
-const REQUEST_TIMEOUT_MS = 30_000;
-
 /**
  * Starts everything that `bespoke serve` is: database, queue, the numeric child, the API. What was opened is closed again if a later step fails.
  * @throws BespokeError with one sentence: data folder in use or unwritable, port taken, database or queue away, no bundle that loads
@@ -86,7 +84,7 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
     settings: { version: VERSION, log, now: Date.now, isReady },
     pages,
   });
-  const http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, app);
+  const http = makeServer(app);
   closers.push(() => closeHttp(http));
   const url = await listen(http, config);
   if (options.isWorking ?? true) {
