@@ -34,6 +34,8 @@ const IMMIGRANTS = 4;
 /** Centers per generation whose swaps are tried: from the best, and from the front (looking for better at no more cost). */
 const BEST_CENTERS = 1;
 const FRONT_CENTERS = 1;
+/** How often a best center is the best of one resolution and not of all. */
+const NICHE_CENTER_CHANCE = 0.3;
 /** A best architecture is a center this often before the next best is. */
 const VISITS_PER_CENTER = 3;
 /** Chance of each gene to be drawn anew, about one gene in 26; and of a child having two parents. */
@@ -118,12 +120,11 @@ async function listAll(run: Run): Promise<void> {
 /** Centers of this generation, each with the most that it may cost along the front axis. */
 function pickCenters({ genetics, pool, visits, rng }: Run): { center: Scored; maxCost: number }[] {
   const centers: { center: Scored; maxCost: number }[] = [];
+  const visitsOf = ({ genome }: Scored): number => visits.get(genomeKey(genetics, genome)) ?? 0;
   for (let i = 0; i < BEST_CENTERS; i++) {
-    const center =
-      pool.elite.find(({ genome }) => (visits.get(genomeKey(genetics, genome)) ?? 0) < VISITS_PER_CENTER) ??
-      rng.pick(pool.elite);
-    const key = genomeKey(genetics, center.genome);
-    visits.set(key, (visits.get(key) ?? 0) + 1);
+    const from = rng.chance(NICHE_CENTER_CHANCE) ? pool.pickNiche(rng) : pool.elite;
+    const center = from.find((each) => visitsOf(each) < VISITS_PER_CENTER) ?? rng.pick(from);
+    visits.set(genomeKey(genetics, center.genome), visitsOf(center) + 1);
     centers.push({ center, maxCost: Number.POSITIVE_INFINITY });
   }
   for (let i = 0; i < FRONT_CENTERS; i++) {
@@ -150,11 +151,11 @@ function breed(run: Run): Genome[] {
     offered.push(...promisingSwaps(center, { genetics, surrogate, scorer, limits: within, count }));
   }
   for (let i = 0; i < children; i++) {
-    const parent = pool.pickParent(rng).genome;
+    const [first, second] = pool.pickParents(rng);
     offered.push(
       rng.chance(CROSSOVER_CHANCE)
-        ? crossGenomes(genetics, parent, pool.pickParent(rng).genome, rng)
-        : mutateGenome(genetics, parent, MUTATION_CHANCE, rng),
+        ? crossGenomes(genetics, first.genome, second.genome, rng)
+        : mutateGenome(genetics, first.genome, MUTATION_CHANCE, rng),
     );
   }
   const immigrants = Array.from({ length: IMMIGRANTS }, () => randomGenome(genetics, rng));

@@ -6,8 +6,11 @@ import type { Scored } from './scorer.js';
 const ELITE_SIZE = 500;
 /** Most candidates on the front; beyond it those that add the least area go. */
 const FRONT_LIMIT = 1_000;
-/** How often a parent comes from the front and not from the best. */
+/** How often parents come from the front, and how often from the best of one resolution, and not from the best of all. */
 const FRONT_PARENT_CHANCE = 0.2;
+const NICHE_PARENT_CHANCE = 0.2;
+/** Best architectures kept per resolution: resolutions that lag behind are not forgotten before they are worked out. */
+const NICHE_SIZE = 50;
 
 /** What a search holds on to: its best architectures and its front. Mutable: `absorb` changes it. */
 export interface Pool {
@@ -16,8 +19,10 @@ export interface Pool {
   /** By ascending cost, none dominated. */
   readonly front: readonly Scored[];
   absorb(scored: readonly Scored[]): void;
-  /** A parent: mostly from the elite, the better the likelier. The pool must not be empty. */
-  pickParent(rng: Rng): Scored;
+  /** The best of one resolution, drawn uniformly, by descending score. The pool must not be empty. */
+  pickNiche(rng: Rng): readonly Scored[];
+  /** Two parents: mostly from the elite, the better the likelier. The pool must not be empty. */
+  pickParents(rng: Rng): readonly [Scored, Scored];
 }
 
 /** Drops the inner points that add the least area to the front; the ends stay. */
@@ -34,10 +39,22 @@ function thinned(front: readonly Scored[]): Scored[] {
   return kept.sort((a, b) => a.index - b.index).map(({ index }) => front[index]!);
 }
 
+/** The best of two lists, by descending score. */
+function best(known: readonly Scored[], scored: readonly Scored[], size: number): Scored[] {
+  return [...known, ...scored].sort((a, b) => b.score - a.score || a.cost - b.cost).slice(0, size);
+}
+
+/** One of a list by descending score; squaring favors the first. */
+function pickRanked(list: readonly Scored[], rng: Rng): Scored {
+  return list[Math.floor(rng.next() ** 2 * list.length)]!;
+}
+
 /** An empty pool. */
 export function makePool(): Pool {
-  let elite: Scored[] = [];
-  let front: Scored[] = [];
+  let elite: readonly Scored[] = [];
+  let front: readonly Scored[] = [];
+  const niches = new Map<number, readonly Scored[]>();
+  const pickNiche = (rng: Rng): readonly Scored[] => rng.pick([...niches.values()]);
   return {
     get elite() {
       return elite;
@@ -47,13 +64,20 @@ export function makePool(): Pool {
     },
     absorb: (scored) => {
       if (scored.length === 0) return;
-      elite = [...elite, ...scored].sort((a, b) => b.score - a.score || a.cost - b.cost).slice(0, ELITE_SIZE);
+      elite = best(elite, scored, ELITE_SIZE);
+      for (const resolution of new Set(scored.map(({ arch }) => arch.resolution))) {
+        const members = scored.filter(({ arch }) => arch.resolution === resolution);
+        niches.set(resolution, best(niches.get(resolution) ?? [], members, NICHE_SIZE));
+      }
       const grown = paretoFront([...front, ...scored]);
       front = grown.length > FRONT_LIMIT ? thinned(grown) : grown;
     },
-    pickParent: (rng) => {
-      if (rng.chance(FRONT_PARENT_CHANCE)) return rng.pick(front);
-      return elite[Math.floor(rng.next() ** 2 * elite.length)]!; // squared: favours the best
+    pickNiche,
+    pickParents: (rng) => {
+      const draw = rng.next();
+      if (draw < FRONT_PARENT_CHANCE) return [rng.pick(front), pickRanked(elite, rng)];
+      const from = draw < FRONT_PARENT_CHANCE + NICHE_PARENT_CHANCE ? pickNiche(rng) : elite;
+      return [pickRanked(from, rng), pickRanked(from, rng)];
     },
   };
 }

@@ -1,6 +1,6 @@
 import { type BlockTable, makeBlockTables } from './block-table.js';
 import { ACTIVATION_BYTES, sumOver } from './costs.js';
-import { layerModelBytes, MODEL_BYTES_OVERHEAD } from './model-bytes.js';
+import { fileModelBytes, layerModelBytes } from './model-bytes.js';
 import { peakActivationElements } from './peak-memory.js';
 import type { Arch, SearchSpace } from './types.js';
 
@@ -27,7 +27,7 @@ export function makeCostTable(space: SearchSpace): CostTable {
   return {
     macs: macs.total,
     params: params.total,
-    modelBytes: (archs) => bytes.total(archs).map((figure) => figure + MODEL_BYTES_OVERHEAD.file),
+    modelBytes: (archs) => bytes.total(archs).map((figure) => figure + fileModelBytes(space.classes)),
     peakMemoryBytes: peak.total,
   };
 }

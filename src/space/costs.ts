@@ -1,5 +1,5 @@
 import { lower } from './lower.js';
-import { layerModelBytes, MODEL_BYTES_OVERHEAD } from './model-bytes.js';
+import { fileModelBytes, layerModelBytes } from './model-bytes.js';
 import { peakActivationElements } from './peak-memory.js';
 import type { Arch, ArchCosts, LayerSpec, SearchSpace } from './types.js';
 
@@ -11,13 +11,13 @@ export function sumOver(layers: readonly LayerSpec[], figure: (layer: LayerSpec)
   return layers.reduce((sum, layer) => sum + figure(layer), 0);
 }
 
-/** The costs of lowered layers; `modelBytes` includes the file's fixed part. */
+/** The costs of a whole network's lowered layers. */
 export function layerCosts(layers: readonly LayerSpec[]): ArchCosts {
   return {
     macs: sumOver(layers, (layer) => layer.macs),
     params: sumOver(layers, (layer) => layer.params),
     modelParams: sumOver(layers, (layer) => layer.modelParams),
-    modelBytes: MODEL_BYTES_OVERHEAD.file + sumOver(layers, layerModelBytes),
+    modelBytes: fileModelBytes(layers[layers.length - 1]?.outChannels ?? 0) + sumOver(layers, layerModelBytes),
     peakMemoryBytes: ACTIVATION_BYTES * peakActivationElements(layers),
   };
 }

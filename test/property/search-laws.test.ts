@@ -83,7 +83,7 @@ describe('laws of searches', () => {
           expect(macs).toBeLessThanOrEqual(limit.max);
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 
