@@ -4,7 +4,7 @@ import { activeSlots, slotCount } from './slots.js';
 import type { Arch, ArchId, SearchSpace } from './types.js';
 
 /** Counting works at any resolution from here up, pixels; smaller maps vanish in the strides. */
-export const MIN_RESOLUTION = 8;
+const MIN_RESOLUTION = 8;
 
 function fillActive(space: SearchSpace, arch: Arch, key: 'kernelSizes' | 'expandRatios'): number[] {
   const filled = new Array<number>(slotCount(space)).fill(Math.min(...space[key]));
@@ -54,7 +54,7 @@ export function minArch(space: SearchSpace): Arch {
 }
 
 export interface InSpaceOptions {
-  /** Accept every whole resolution of at least {@link MIN_RESOLUTION} pixels, as counting does. */
+  /** Accept every whole resolution of at least 8 pixels, as counting does. */
   readonly anyResolution?: boolean;
 }
 

@@ -11,18 +11,14 @@ export function sumOver(layers: readonly LayerSpec[], figure: (layer: LayerSpec)
   return layers.reduce((sum, layer) => sum + figure(layer), 0);
 }
 
-/** The costs of a whole network's lowered layers. */
-export function layerCosts(layers: readonly LayerSpec[]): ArchCosts {
+/** The exact costs of an architecture, from its layers alone: MACs and memory at batch 1. */
+export function archCosts(space: SearchSpace, arch: Arch): ArchCosts {
+  const layers = lower(space, arch);
   return {
     macs: sumOver(layers, (layer) => layer.macs),
     params: sumOver(layers, (layer) => layer.params),
     modelParams: sumOver(layers, (layer) => layer.modelParams),
-    modelBytes: fileModelBytes(layers[layers.length - 1]?.outChannels ?? 0) + sumOver(layers, layerModelBytes),
+    modelBytes: fileModelBytes(space.classes) + sumOver(layers, layerModelBytes),
     peakMemoryBytes: ACTIVATION_BYTES * peakActivationElements(layers),
   };
-}
-
-/** The exact costs of an architecture, from its layers alone: MACs and memory at batch 1. */
-export function archCosts(space: SearchSpace, arch: Arch): ArchCosts {
-  return layerCosts(lower(space, arch));
 }

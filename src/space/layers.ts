@@ -21,7 +21,7 @@ export function hiddenChannels(inChannels: number, expandRatio: number): number 
 }
 
 /** Side of a convolution's output, pixels, with padding `kernel // 2` (odd kernels): independent of the kernel. */
-export function convOutSize(inSize: number, stride: number): number {
+function convOutSize(inSize: number, stride: number): number {
   return Math.floor((inSize - 1) / stride) + 1;
 }
 

@@ -9,7 +9,7 @@ const FLOAT_BYTES = 4;
  * stands in the file (initialisers, nodes, values, and once where the next layer reads it).
  * Taken from the exporter's files, largest of each kind; to be kept in step with it. A test compares with extracted models.
  */
-export const MODEL_BYTES_OVERHEAD = {
+const MODEL_BYTES_OVERHEAD = {
   /** Header, opsets, input and output, metadata with the arch of a space of about 20 slots. */
   file: 700,
   /** A class name in the metadata; longer ones on average would have to be thousands to matter. */
