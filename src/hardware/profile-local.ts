@@ -143,7 +143,7 @@ async function measure(
  * whole networks with random weights, with the error on other networks that the fit has not seen.
  * Callers hold the measurement lock. Takes about ten seconds for a space of small networks.
  * @throws the signal's reason if aborted
- * Source: docs/latency.md; Cai et al. 2020, section 3.4 (latency lookup table)
+ * Source: Cai et al. 2020, section 3.4 (latency lookup table)
  */
 export async function profileLocalCpu(space: SearchSpace, options: ProfileOptions): Promise<LatencyProfile> {
   const startedAt = performance.now();

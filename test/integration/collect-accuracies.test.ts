@@ -53,7 +53,7 @@ describe.skipIf(!hasFashionMnist(dataDir))('labels collected in worker processes
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('are those of the delivered networks, and a run goes on where another stopped', async () => {
+  it('are those of the delivered networks, and a run goes on where another stopped', { timeout: 180_000 }, async () => {
     const outFile = join(dir, 'labels.jsonl');
     const options = { bundleDir, dataDir, outFile, workers: 2, seed: 1, images: 150, calibrationImages: 100 };
     const done: number[] = [];
@@ -86,7 +86,7 @@ describe.skipIf(!hasFashionMnist(dataDir))('labels collected in worker processes
     await expect(collectAccuracies({ ...options, images: 140, count: 4 })).rejects.toThrow(/holds labels of/);
   });
 
-  it('stop when told to, and say what a worker could not read', async () => {
+  it('stop when told to, and say what a worker could not read', { timeout: 120_000 }, async () => {
     const options = { bundleDir, dataDir, outFile: join(dir, 'none.jsonl'), workers: 1, seed: 1, images: 50, count: 3 };
     await expect(collectAccuracies({ ...options, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
     await expect(collectAccuracies({ ...options, dataDir: join(dir, 'empty') })).rejects.toThrow(/empty/);

@@ -34,7 +34,7 @@ export interface LabelSetting {
 const HALVES_SEED = 17;
 
 /** Images per run of the folded network: few enough that activations stay in the cache. */
-const BATCH = 50;
+const BATCH = 25;
 
 export interface Labeler {
   label(arch: Arch): Promise<ArchLabel>;

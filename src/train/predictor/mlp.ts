@@ -28,7 +28,7 @@ export interface MlpOptions {
 export const DEFAULT_MLP_OPTIONS: MlpOptions = {
   hidden: [128, 128],
   members: 4,
-  epochs: 80,
+  epochs: 50,
   batch: 64,
   learningRate: 2e-3,
   weightDecay: 0.1,
