@@ -68,8 +68,8 @@ export function buildStepGraph(space: SearchSpace, layers: readonly LayerSpec[],
 }
 
 /**
- * The finished model with named outputs. Values are renamed where they are made: an `Identity` for each of the hundred gradients
- * would cost a copy and time to load.
+ * The finished model with named outputs, and without nodes that no output needs (a view that turned out to be seen otherwise).
+ * Values are renamed where they are made: an `Identity` for each of the hundred gradients would cost a copy and time to load.
  */
 function withOutputs(builder: GraphBuilder, outputs: ReadonlyMap<string, Term>): OnnxModel {
   const renamed = new Map<string, string>();
@@ -79,19 +79,21 @@ function withOutputs(builder: GraphBuilder, outputs: ReadonlyMap<string, Term>):
     builder.output(value, 'float32', dims);
   }
   const model = builder.model();
+  const needed = new Set<string>(renamed.keys());
+  const live = model.graph.nodes.toReversed().filter((node) => {
+    const isLive = node.outputs.some((output) => needed.has(output));
+    if (isLive) for (const input of node.inputs) needed.add(input);
+    return isLive;
+  });
   const rename = (name: string): string => renamed.get(name) ?? name;
-  return {
-    ...model,
-    graph: {
-      ...model.graph,
-      nodes: model.graph.nodes.map((node) => ({
-        ...node,
-        inputs: node.inputs.map(rename),
-        outputs: node.outputs.map(rename),
-      })),
-      outputs: model.graph.outputs.map((output) => ({ ...output, name: rename(output.name) })),
-    },
-  };
+  const nodes = live.reverse().map((node) => ({
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }));
+  const initializers = model.graph.initializers.filter(({ name }) => needed.has(name));
+  const named = model.graph.outputs.map((output) => ({ ...output, name: rename(output.name) }));
+  return { ...model, graph: { ...model.graph, nodes, initializers, outputs: named } };
 }
 
 /** Puts layers on a tape. It collects the parameters on the way. */
