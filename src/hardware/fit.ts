@@ -71,9 +71,18 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
+/** Which share of a subject's passes may be faster than its undisturbed time. */
+const LOW_SHARE = 0.1;
+
 /** Times of subjects, and how fast each pass over them ran: 1 is the middle pass, 1.1 was 10 % slower. */
 export interface PolishedTimes {
+  /** The middle over the passes. */
   readonly times: readonly number[];
+  /**
+   * The lowest tenth over the passes, brought to the level of the middle by one factor for all: on a shared machine disturbances only
+   * ever add time, so these compare subjects with less noise.
+   */
+  readonly undisturbed: readonly number[];
   readonly levels: readonly number[];
 }
 
@@ -96,5 +105,12 @@ export function polish(passes: readonly (readonly number[])[]): PolishedTimes {
     levels = levels.map((level) => level - middle);
     times = times.map((time) => time + middle);
   }
-  return { times: times.map(Math.exp), levels: levels.map(Math.exp) };
+  const residuals = times.map((time, s) => logs.map((pass, p) => pass[s]! - levels[p]! - time).sort((a, b) => a - b));
+  const lows = residuals.map((sorted) => sorted[Math.floor((sorted.length - 1) * LOW_SHARE)]!);
+  const toMiddle = -median(lows);
+  return {
+    times: times.map(Math.exp),
+    undisturbed: times.map((time, s) => Math.exp(time + lows[s]! + toMiddle)),
+    levels: levels.map(Math.exp),
+  };
 }

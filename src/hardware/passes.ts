@@ -59,7 +59,7 @@ const isSteady = (level: number): boolean => Math.abs(Math.log(level)) <= Math.l
  * the machine was faster or slower by more than 10 % do not count and are repeated, up to as many again.
  * Sessions are made once and released at the end.
  * @param models builders of encoded models, called once each
- * @returns ms per model, by the middle of the passes; levels of the passes that counted
+ * @returns ms per model; levels of the passes that counted
  */
 export async function timePasses(models: readonly (() => Uint8Array)[], options: PassOptions): Promise<PolishedTimes> {
   const loaded = await loadAll(models, options);

@@ -67,6 +67,25 @@ describe('the fit', () => {
     });
     polished.times.forEach((time, s) => {
       expect(time).toBeCloseTo(times[s]!, 10);
+      expect(polished.undisturbed[s]).toBeCloseTo(times[s]!, 10);
     });
+  });
+
+  it('recovers times from passes that are mostly disturbed, at the level of the middle', () => {
+    const draw = makeRng(21);
+    const times = Array.from({ length: 60 }, () => 0.05 + draw.next());
+    // Every time is lengthened by chance, half of them by much: the middle is noisy, the low end is not.
+    const passes = Array.from({ length: 30 }, () =>
+      times.map((time) => time * (1 + (draw.chance(0.5) ? 0.3 * draw.next() : 0.01 * draw.next()))),
+    );
+    const { times: middle, undisturbed } = polish(passes);
+    const spread = (estimates: readonly number[]): number => {
+      const ratios = estimates.map((estimate, s) => Math.log(estimate / times[s]!));
+      const mean = ratios.reduce((sum, r) => sum + r, 0) / ratios.length;
+      return Math.sqrt(ratios.reduce((sum, r) => sum + (r - mean) ** 2, 0) / ratios.length);
+    };
+    expect(spread(undisturbed)).toBeLessThan(0.5 * spread(middle));
+    const level = undisturbed.map((value, s) => value / middle[s]!).sort((a, b) => a - b)[30]!;
+    expect(Math.abs(Math.log(level))).toBeLessThan(0.02);
   });
 });
