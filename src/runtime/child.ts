@@ -126,7 +126,11 @@ export class Child {
   #start(): ChildProcess {
     // From TypeScript sources (tests, scripts) the child needs the same loader; compiled code needs none.
     const execArgv = this.#modulePath.endsWith('.ts') ? ['--import', 'tsx'] : [];
-    const child = fork(this.#modulePath, this.#args, { serialization: 'advanced', execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = fork(this.#modulePath, this.#args, {
+      serialization: 'advanced',
+      execArgv,
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     this.#heardAt = performance.now();
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('error', () => this.#gone(child, 'could not be started or reached'));

@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import { fraction, label, positiveInteger, positiveNumber } from '../arguments.js';
+import { run } from '../invoke.js';
+import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
+
+interface SpecializeOptions extends LimitOptions {
+  readonly supernet?: string;
+  readonly hardware?: string;
+  readonly label?: Record<string, string>;
+  readonly skipLatency?: boolean;
+  readonly out: string;
+  readonly report?: string;
+}
+
+const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) => {
+  const { withServer } = await import('../connect.js');
+  const { specializeCommand } = await import('../jobs.js');
+  const body = {
+    constraints: constraintsOf(options),
+    seed: options.seed,
+    search: { evaluations: options.evaluations },
+    ...(options.supernet === undefined ? {} : { supernetId: options.supernet }),
+    ...(options.hardware === undefined ? {} : { hardwareId: options.hardware }),
+    ...(options.label === undefined ? {} : { labels: options.label }),
+    ...(options.resolutions === undefined ? {} : { resolutions: options.resolutions }),
+    ...(options.skipLatency === true ? { verify: { latency: 'skip' as const } } : {}),
+  };
+  const outputs = { model: options.out, report: options.report };
+  return withServer(config, terminal, (connection) => specializeCommand(connection, terminal, { body, outputs }));
+});
+
+function addSpecialize(program: Command): void {
+  withLimits(program.command('specialize').description('constraints in, a verified ONNX model out'))
+    .option('--supernet <id>', 'supernet to cut from')
+    .option('--hardware <id>', 'hardware type that the latency is for')
+    .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)
+    .option('--skip-latency', 'do not measure the latency here')
+    .option('-o, --out <file>', 'where the model goes', 'model.onnx')
+    .option('--report <file>', 'where the report (JSON) goes')
+    .action(specialize);
+}
+
+function addHistory(program: Command): void {
+  program
+    .command('history')
+    .description('past specializations, newest first')
+    .option('--limit <n>', 'rows', positiveInteger, 20)
+    .option('--status <status>', 'queued, running, succeeded, failed or canceled')
+    .option('--supernet <id>')
+    .option('--hardware <id>')
+    .option('--min-top1 <share>', 'measured top-1 of at least', fraction)
+    .option('--max-latency-ms <ms>', 'latency of at most', positiveNumber)
+    .option('--max-macs <n>', 'MACs of at most', positiveInteger)
+    .option('--arch-id <id>')
+    .action(
+      run<{ supernet?: string; hardware?: string }>(async ({ terminal, config }, { supernet, hardware, ...rest }) => {
+        const { withServer } = await import('../connect.js');
+        const { historyCommand, historyQuery } = await import('../jobs.js');
+        const query = historyQuery({ ...rest, supernetId: supernet, hardwareId: hardware });
+        return withServer(config, terminal, (connection) => historyCommand(connection, terminal, query));
+      }),
+    );
+}
+
+/** `specialize`, `history`, `show` and `cancel`: everything that a server's rows are behind. */
+export function addJobs(program: Command): void {
+  addSpecialize(program);
+  addHistory(program);
+  for (const [name, what] of [
+    ['show', 'one specialization'],
+    ['cancel', 'stop a specialization'],
+  ] as const) {
+    program
+      .command(`${name} <id>`)
+      .description(what)
+      .action(
+        run(async ({ terminal, config }, _options, [id = '']) => {
+          const { withServer } = await import('../connect.js');
+          const { showCommand, cancelCommand } = await import('../jobs.js');
+          const command = name === 'show' ? showCommand : cancelCommand;
+          return withServer(config, terminal, (connection) => command(connection, terminal, id));
+        }),
+      );
+  }
+}

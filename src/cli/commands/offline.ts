@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { BespokeError } from '../../common/errors.js';
+import { run } from '../invoke.js';
+import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
+
+/** `extract`, `search` and `evaluate`: parts of the main job that need no database. */
+export function addOffline(program: Command): void {
+  program
+    .command('extract')
+    .description('one sub-network as ONNX, no search')
+    .requiredOption('--supernet <id>', 'id or folder of a bundle')
+    .requiredOption('--arch <file>', 'JSON of the architecture; - reads standard input')
+    .option('-o, --out <file>', 'where the model goes', 'model.onnx')
+    .action(
+      run<{ supernet: string; arch: string; out: string }>(async ({ terminal, config }, options) => {
+        const { extractCommand, resolveBundle } = await import('../offline.js');
+        const bundle = await resolveBundle(options.supernet, config.modelDirs);
+        return extractCommand(terminal, bundle, { archFile: options.arch, out: options.out });
+      }),
+    );
+  withLimits(program.command('search').description('a search alone: the best architecture and the front'))
+    .requiredOption('--space <space>', 'id or JSON file of a search space')
+    .requiredOption('--predictor <dir>', 'folder of predictor.json')
+    .option('--hardware <id>', 'hardware id with a kept profile, or a profile.json')
+    .action(
+      run<LimitOptions & { space: string; predictor: string; hardware?: string }>(
+        async ({ terminal, config }, options) => {
+          const { searchCommand } = await import('../offline.js');
+          const { resolveSpace } = await import('../spaces.js');
+          const space = await resolveSpace(options.space, config.modelDirs);
+          const request = {
+            supernetId: space.id,
+            hardwareId: options.hardware ?? 'local-cpu',
+            constraints: constraintsOf(options),
+            objective: 'accuracy' as const,
+            ...(options.resolutions === undefined ? {} : { resolutions: options.resolutions }),
+            seed: options.seed,
+            search: { evaluations: options.evaluations },
+            verify: { latency: 'skip' as const },
+            labels: {},
+          };
+          const { predictor, hardware } = options;
+          return searchCommand(terminal, { space, predictor, hardware, dataDir: config.dataDir, request });
+        },
+      ),
+    );
+  program
+    .command('evaluate <model>')
+    .description('top-1 of an ONNX model on labelled images')
+    .option('--data <dir>', 'folder of IDX files')
+    .option('--split <split>', 'train or test', 'test')
+    .action(
+      run<{ data?: string; split: string }>(async ({ terminal }, { data, split }, [model = '']) => {
+        if (split !== 'train' && split !== 'test') {
+          throw new BespokeError('invalid-request', `--split is train or test, got "${split}"`);
+        }
+        return (await import('../offline.js')).evaluateCommand(terminal, { model, data, split });
+      }),
+    );
+}
