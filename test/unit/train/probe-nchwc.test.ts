@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeModel } from '../../../src/onnx/codec.js';
 import { tensorFrom } from '../../../src/tensor/tensor.js';
 import { probeLowering, type RunModel } from '../../../src/train/probe-nchwc.js';
-import { runModel } from '../../gradcheck/harness.js';
+import { nchwc, runModel } from '../../gradcheck/harness.js';
 
 /** The block size that a probe model was written for; undefined for the standard one. It shows in the reshaped depthwise weights. */
 function blockOf(model: Uint8Array): number | undefined {
@@ -48,7 +48,7 @@ describe('probeLowering', () => {
     },
   );
 
-  it('comes to one verdict on this machine, whenever it is asked', async () => {
-    expect(await probeLowering(runModel)).toEqual(await probeLowering(runModel));
+  it('finds the blocked operators that this machine has', async () => {
+    expect(await probeLowering(runModel)).toEqual(nchwc);
   });
 });
