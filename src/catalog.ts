@@ -19,6 +19,16 @@ interface Countable {
   readonly resolutions: readonly number[];
 }
 
+/** @throws BespokeError `bundle-invalid` with every refusal, if no bundle at all was loaded */
+export function requireSupernet({ supernets, refused }: EngineCatalog, modelDirs: readonly string[]): void {
+  if (supernets.length > 0) return;
+  const why = refused.map(({ problem }) => problem.detail).join('; ');
+  throw new BespokeError(
+    'bundle-invalid',
+    `no supernet bundle could be loaded from ${modelDirs.join(', ')}${why === '' ? '' : `: ${why}`}`,
+  );
+}
+
 /** The API's view of what is served; exact bounds are arithmetic and answered here, predictions come from the engine. */
 export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catalog {
   const profiles = catalog.profiles.map((profile) => parseProfile(JSON.stringify(profile), 'the engine'));

@@ -35,7 +35,7 @@ export const ENVIRONMENT = {
   BESPOKE_HOST: '127.0.0.1: the address to listen on',
   BESPOKE_PORT: '8080: the port to listen on; 0 takes a free one',
   BESPOKE_DATA_DIR: '~/.local/share/bespoke: embedded database, latency profiles, lock file',
-  BESPOKE_MODELS: 'further folders with bundles, separated by ":"',
+  BESPOKE_MODELS: 'the package\'s models: folders with bundles, separated by ":" (a bundle itself counts too)',
   DATABASE_URL: 'an external PostgreSQL >= 15; without it PostgreSQL is embedded in the data folder',
   REDIS_URL: 'a Redis for the queue (Bull); without it the queue is in-process',
   BESPOKE_LEASE_MS: '15000: how long a silent worker keeps a job, ms, 1000..600000',
@@ -43,6 +43,12 @@ export const ENVIRONMENT = {
   BESPOKE_LOG_LEVEL: 'info: silent, error, warn, info or debug',
   BESPOKE_URL: 'a running server that the command line uses',
 } as const satisfies Record<string, string>;
+
+/** The folders that are named, in place of the package's own: what is served is then exactly what was asked for. */
+function modelDirsOf(text: string): readonly string[] {
+  const dirs = text.split(':').filter((dir) => dir !== '');
+  return dirs.length === 0 ? [join(PACKAGE_ROOT, 'models')] : dirs;
+}
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -86,7 +92,7 @@ export function readConfig(env: Environment, overrides: Partial<Config> = {}): C
     host: env.BESPOKE_HOST ?? '127.0.0.1',
     port: integer('BESPOKE_PORT', 8080, [0, 65_535]),
     dataDir: resolve(env.BESPOKE_DATA_DIR ?? join(dataHome, 'bespoke')),
-    modelDirs: [join(PACKAGE_ROOT, 'models'), ...(env.BESPOKE_MODELS ?? '').split(':').filter((dir) => dir !== '')],
+    modelDirs: modelDirsOf(env.BESPOKE_MODELS ?? ''),
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
     redisUrl: url('REDIS_URL', ['redis:', 'rediss:']),
     leaseMs: integer('BESPOKE_LEASE_MS', 15_000, [1000, 600_000]),

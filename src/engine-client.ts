@@ -45,9 +45,11 @@ const withEngineLost = async <T>(work: Promise<T>): Promise<T> => {
 };
 
 /** Makes the client of an engine process; the process starts with the first call, and again with the first one after it ended. */
-export function makeEngineClient(options: EngineOptions): EngineClient {
+export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineClient {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const modulePath = new URL(`./engine-child.${extension}`, import.meta.url).pathname;
+  // These two alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
+  const options: EngineOptions = { modelDirs, dataDir };
   const child = new Child(modulePath, [JSON.stringify(options)]);
   return {
     load: (onProgress) =>

@@ -3,23 +3,21 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { makeApp } from './api/app.js';
 import { makeServer } from './api/server.js';
-import { makeCatalog } from './catalog.js';
+import { makeCatalog, requireSupernet } from './catalog.js';
 import { BespokeError } from './common/errors.js';
 import type { Progress } from './common/work.js';
 import type { Config } from './config.js';
+import { openDatabase, openQueue } from './connections.js';
 import { type EngineCatalog, type EngineClient, makeEngineClient } from './engine-client.js';
 import { pages } from './pages.js';
-import { makeBullQueue } from './queue/bull.js';
-import { makeInProcessQueue } from './queue/in-process.js';
-import { connectStore, type Store } from './store/connect.js';
+import type { Store } from './store/connect.js';
 import { lockDataDir } from './store/data-dir.js';
 import { startEmbeddedPostgres } from './store/embedded.js';
-import { migrate } from './store/migrate.js';
 import { VERSION } from './version.js';
 import { startWorker } from './worker.js';
 import { makeWorkerId } from './worker-process.js';
 
-/** A server that answers; closing it waits for nothing but the running request and job. */
+/** A server that answers; closing it hands the running job back to the queue. */
 export interface RunningServer {
   readonly url: string;
   readonly catalog: EngineCatalog;
@@ -64,17 +62,20 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
 
   const engine = makeEngineClient(config);
   closers.push(() => engine.close());
-  const [store, catalog] = await Promise.all([openStore(config, closers), loadEngine(engine, options)]);
+  const opening = openStore(config, closers);
+  opening.catch(() => engine.close()); // it ends the start: nobody waits for a measurement
+  // Both are waited for: what one of them opens after the other failed would not be closed.
+  const [opened, loaded] = await Promise.allSettled([opening, loadEngine(engine, options)]);
+  if (opened.status === 'rejected') throw opened.reason;
+  if (loaded.status === 'rejected') throw loaded.reason;
+  const store = opened.value;
+  const catalog = loaded.value;
+  requireSupernet(catalog, config.modelDirs);
   for (const { dir, problem } of catalog.refused) log.error({ dir, problem }, `bundle refused: ${problem.detail}`);
-  if (catalog.supernets.length === 0) {
-    const why = catalog.refused.map(({ problem }) => problem.detail).join('; ');
-    throw new BespokeError(
-      'bundle-invalid',
-      `no supernet bundle could be loaded from ${config.modelDirs.join(', ')}${why === '' ? '' : `: ${why}`}`,
-    );
-  }
 
-  const queue = config.redisUrl === undefined ? makeInProcessQueue() : makeBullQueue(config.redisUrl);
+  const queue = await openQueue(config.redisUrl);
+  let closeQueue = (): Promise<void> => queue.close();
+  closers.push(() => closeQueue());
   const isReady = async (): Promise<boolean> => store.isReady();
   const app = makeApp({
     specializations: store.specializations,
@@ -91,9 +92,7 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
     const workerId = makeWorkerId();
     const { leaseMs, maxAttempts } = config;
     const worker = startWorker({ jobs: store.jobs, engine, workerId, leaseMs, maxAttempts, log }, queue);
-    closers.push(() => worker.close());
-  } else {
-    closers.push(() => queue.close());
+    closeQueue = () => worker.close();
   }
   await lock.setUrl(url);
   return { url, catalog, close: closeAll };
@@ -106,8 +105,7 @@ async function openStore(config: Config, closers: Closing['closers']): Promise<S
     closers.push(() => postgres.stop());
     url = postgres.url;
   }
-  await migrate(url);
-  const store = await connectStore(url, { poolSize: POOL_SIZE });
+  const store = await openDatabase(url, POOL_SIZE);
   closers.push(() => store.close());
   return store;
 }

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
-import { BespokeError } from './common/errors.js';
+import { requireSupernet } from './catalog.js';
 import { invariant } from './common/invariant.js';
 import type { Progress } from './common/work.js';
 import type { Config } from './config.js';
+import { openDatabase, openQueue } from './connections.js';
 import { makeEngineClient } from './engine-client.js';
-import { makeBullQueue } from './queue/bull.js';
-import { connectStore } from './store/connect.js';
 import { startWorker } from './worker.js';
 
 /** Connections of a worker: one for heartbeats, one for everything else. */
@@ -33,29 +32,24 @@ export async function startWorkerProcess(
   invariant(databaseUrl !== undefined && redisUrl !== undefined, () => 'a worker process needs a database and a Redis');
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
   const engine = makeEngineClient(config);
+  const closers: (() => Promise<void> | void)[] = [() => engine.close()];
+  const close = async (): Promise<void> => {
+    for (const next of closers.splice(0).reverse()) await next();
+  };
   try {
-    const { supernets } = await engine.load(onProgress);
-    if (supernets.length === 0)
-      throw new BespokeError(
-        'bundle-invalid',
-        `no supernet bundle could be loaded from ${config.modelDirs.join(', ')}`,
-      );
-    const store = await connectStore(databaseUrl, { poolSize: POOL_SIZE });
+    const store = await openDatabase(databaseUrl, POOL_SIZE);
+    closers.push(() => store.close());
+    const queue = await openQueue(redisUrl);
+    closers.push(() => queue.close());
+    const catalog = await engine.load(onProgress);
+    requireSupernet(catalog, config.modelDirs);
+    for (const { dir, problem } of catalog.refused) log.error({ dir, problem }, `bundle refused: ${problem.detail}`);
     const id = makeWorkerId();
-    const worker = startWorker(
-      { jobs: store.jobs, engine, workerId: id, leaseMs, maxAttempts, log },
-      makeBullQueue(redisUrl),
-    );
-    return {
-      id,
-      close: async () => {
-        await worker.close();
-        engine.close();
-        await store.close();
-      },
-    };
+    const worker = startWorker({ jobs: store.jobs, engine, workerId: id, leaseMs, maxAttempts, log }, queue);
+    closers.push(() => worker.close());
+    return { id, close };
   } catch (error) {
-    engine.close();
+    await close();
     throw error;
   }
 }

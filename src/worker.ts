@@ -3,7 +3,7 @@ import type { Queue } from './queue/queue.js';
 import { type RunJobDeps, runJob } from './specialize/run-job.js';
 
 export interface RunningWorker {
-  /** Stops taking jobs and waits for the running one. */
+  /** Stops taking jobs and hands the running one back. */
   close(): Promise<void>;
 }
 
@@ -14,22 +14,25 @@ const SWEEPS_PER_LEASE = 3;
  * Takes messages from the queue and runs their jobs one at a time (a measurement wants the machine to itself),
  * and brings back jobs whose worker died or whose message was lost.
  */
-export function startWorker(deps: RunJobDeps, queue: Queue): RunningWorker {
+export function startWorker(worker: Omit<RunJobDeps, 'stopping'>, queue: Queue): RunningWorker {
+  const stopping = new AbortController();
+  const deps: RunJobDeps = { ...worker, stopping: stopping.signal };
   const gaveUp = toProblem(
     new BespokeError('internal', `the job was tried ${deps.maxAttempts} times and its worker ended each time`),
   );
   queue.work(async ({ id }) => {
+    // What is dropped or handed back here waits in its row: the next sweep, of whichever worker, brings it back.
+    if (stopping.signal.aborted) return;
     const end = await runJob(deps, id);
     deps.log.info({ specializationId: id, end }, 'job ended');
-    if (end === 'released') await queue.enqueue({ kind: 'specialize', id });
+    if (end === 'released' && !stopping.signal.aborted) await queue.enqueue({ kind: 'specialize', id });
   });
 
   let sweeping: Promise<void> = Promise.resolve();
-  let isClosed = false;
   const sweep = async (): Promise<void> => {
     try {
       for (const id of await deps.jobs.sweep(deps.maxAttempts, gaveUp)) {
-        if (!isClosed) await queue.enqueue({ kind: 'specialize', id });
+        if (!stopping.signal.aborted) await queue.enqueue({ kind: 'specialize', id });
       }
     } catch (error) {
       // Queue or database away: the next sweep tries again, nothing is lost meanwhile.
@@ -44,7 +47,7 @@ export function startWorker(deps: RunJobDeps, queue: Queue): RunningWorker {
 
   return {
     close: async () => {
-      isClosed = true;
+      stopping.abort();
       clearInterval(timer);
       await sweeping;
       await queue.close();

@@ -18,7 +18,7 @@ function makeProgram(): Command {
     .option('--json', 'one JSON value on stdout, nothing else there')
     .option('--server <url>', 'use this running server')
     .option('--data-dir <dir>', 'database, latency profiles, lock file')
-    .option('--models <dirs>', 'further folders with bundles, separated by ":"')
+    .option('--models <dirs>', 'folders with bundles instead of the package\'s, separated by ":"')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) });
   addServing(program);

@@ -38,6 +38,9 @@ export class ChildGoneError extends Error {
 /** How often a child says that it lives, ms: short against any lease (seconds), long against a message's cost (microseconds). */
 const ALIVE_INTERVAL_MS = 500;
 
+/** A new process loads its modules before it can say anything: seconds on a busy machine, and as long as this if it hangs. */
+const START_GRACE_MS = 30_000;
+
 const wireError = (error: unknown, aborted: boolean): WireError => ({
   code: error instanceof BespokeError ? error.code : undefined,
   message: error instanceof Error ? error.message : String(error),
@@ -108,15 +111,17 @@ export class Child {
   #process: ChildProcess | undefined;
   #nextId = 1;
   #heardAt = performance.now();
+  #isStarting = false;
 
   constructor(modulePath: string, args: readonly string[] = []) {
     this.#modulePath = modulePath;
     this.#args = args;
   }
 
-  /** Milliseconds since the child last said anything (also while it is stopped by a signal). */
+  /** Milliseconds since the child last said anything (also while it is stopped by a signal); 0 while it starts. */
   get silentMs(): number {
-    return performance.now() - this.#heardAt;
+    const ms = performance.now() - this.#heardAt;
+    return this.#isStarting && ms < START_GRACE_MS ? 0 : ms;
   }
 
   get pid(): number | undefined {
@@ -132,6 +137,7 @@ export class Child {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#heardAt = performance.now();
+    this.#isStarting = true;
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('error', () => this.#gone(child, 'could not be started or reached'));
     child.on('exit', (code, signal) => this.#gone(child, `ended (${signal ?? `exit code ${code}`})`));
@@ -148,6 +154,7 @@ export class Child {
 
   #receive(message: FromChild): void {
     this.#heardAt = performance.now();
+    this.#isStarting = false;
     if (message.kind === 'alive') return;
     const call = this.#pending.get(message.id);
     if (call === undefined) return;

@@ -72,7 +72,10 @@ export interface JobStore {
     leaseMs: number,
     progress: JobProgress,
   ): Promise<{ readonly lost: boolean; readonly cancelRequested: boolean }>;
-  /** running -> succeeded | failed with the outcome, artifact bytes included, in one transaction. False: the lease was lost, nothing was written. */
+  /**
+   * running -> succeeded | failed with the outcome, artifact bytes included, in one transaction; -> canceled if a cancel was asked for.
+   * False: the lease was lost, nothing was written.
+   */
   finish(id: string, attempt: number, outcome: Outcome): Promise<boolean>;
   /** running -> canceled. False: the lease was lost. */
   finishCanceled(id: string, attempt: number): Promise<boolean>;

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { BespokeError, toProblem } from '../common/errors.js';
+import { breathe } from '../common/work.js';
 import type { Claim, JobStore } from './ports.js';
 import type { JobProgress, Outcome } from './types.js';
 
@@ -39,6 +41,8 @@ export interface RunJobDeps {
   readonly leaseMs: number;
   readonly maxAttempts: number;
   readonly log: JobLog;
+  /** Aborted when the worker is to stop: the running job goes back to the queue. */
+  readonly stopping: AbortSignal;
 }
 
 /** How a job ended for this worker. `released`: back in the queue (enqueue it again); `lost`: another worker has it now. */
@@ -47,7 +51,7 @@ export type JobEnd = 'notClaimed' | 'finished' | 'canceled' | 'released' | 'lost
 /** How often progress and the lease are written while a job runs, ms: people watch it, and a cancel request is read by it. */
 const HEARTBEAT_MS = 250;
 
-type Interruption = 'canceled' | 'lost' | 'engineSilent';
+type Interruption = 'canceled' | 'lost' | 'engineSilent' | 'stopping';
 
 /**
  * Claims a job, runs it in the engine and writes its one final status. The lease is renewed only while the engine gives signs of life,
@@ -57,13 +61,33 @@ export async function runJob(deps: RunJobDeps, id: string): Promise<JobEnd> {
   const claim = await deps.jobs.claim(id, deps.workerId, deps.leaseMs);
   if (claim === undefined) return 'notClaimed';
   const watch = watchLease(deps, claim);
+  let outcome: Outcome;
   try {
-    const outcome = await deps.engine.specialize(claim, { signal: watch.signal, onProgress: watch.note });
-    await watch.stop();
-    return (await deps.jobs.finish(claim.id, claim.attempt, outcome)) ? 'finished' : 'lost';
+    outcome = await deps.engine.specialize(claim, { signal: watch.signal, onProgress: watch.note });
   } catch (error) {
     await watch.stop();
     return await endInterrupted(deps, claim, { error, interruption: watch.interruption() });
+  }
+  await watch.stop();
+  return (await finish(deps, claim, outcome)) ? 'finished' : 'lost';
+}
+
+/** Writes the outcome; a database that is away is waited for as long as the lease, so that a short absence costs no work. */
+async function finish({ jobs, leaseMs, log }: RunJobDeps, { id, attempt }: Claim, outcome: Outcome): Promise<boolean> {
+  const giveUpAt = performance.now() + leaseMs;
+  for (;;) {
+    try {
+      return await jobs.finish(id, attempt, outcome);
+    } catch (error) {
+      const isAway = error instanceof BespokeError && error.code === 'database-unavailable';
+      if (!isAway && outcome.status === 'succeeded') {
+        log.error({ specializationId: id, attempt, err: error }, 'the result could not be stored');
+        return jobs.finish(id, attempt, { status: 'failed', problem: toProblem(error) });
+      }
+      // The lease runs out, and the job is tried again by whoever finds it.
+      if (!isAway || performance.now() > giveUpAt) throw error;
+      await delay(HEARTBEAT_MS);
+    }
   }
 }
 
@@ -74,6 +98,7 @@ async function endInterrupted(
 ): Promise<JobEnd> {
   if (interruption === 'lost') return 'lost';
   if (interruption === 'canceled') return (await jobs.finishCanceled(id, attempt)) ? 'canceled' : 'lost';
+  if (interruption === 'stopping') return (await jobs.release(id, attempt)) ? 'released' : 'lost';
   const isEngineLost = error instanceof EngineLostError || interruption === 'engineSilent';
   if (isEngineLost && attempt < maxAttempts) {
     log.warn(
@@ -101,6 +126,7 @@ function watchLease(deps: RunJobDeps, claim: Claim) {
     controller.abort(new DOMException(why, 'AbortError'));
   };
   const beat = async (): Promise<void> => {
+    await breathe(); // after a stop of this whole process, what the engine said meanwhile is heard first
     if (deps.engine.silentMs() > deps.leaseMs) {
       interrupt('engineSilent');
       deps.engine.restart();
@@ -122,6 +148,9 @@ function watchLease(deps: RunJobDeps, claim: Claim) {
     }, HEARTBEAT_MS);
   };
   schedule();
+  const stopWork = (): void => interrupt('stopping');
+  if (deps.stopping.aborted) stopWork();
+  else deps.stopping.addEventListener('abort', stopWork, { once: true });
   return {
     signal: controller.signal,
     note: (next: JobProgress): void => {
@@ -130,6 +159,7 @@ function watchLease(deps: RunJobDeps, claim: Claim) {
     interruption: (): Interruption | undefined => interruption,
     stop: async (): Promise<void> => {
       isStopped = true;
+      deps.stopping.removeEventListener('abort', stopWork);
       clearTimeout(timer);
       await inFlight;
     },

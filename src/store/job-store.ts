@@ -83,7 +83,10 @@ interface Finish {
 }
 
 async function finish(tx: Transaction, { id, attempt, outcome }: Finish): Promise<boolean> {
-  if (!(await holds(tx, id, attempt))) return false;
+  const held = await hold(tx, id, attempt);
+  if (held === undefined) return false;
+  // A cancel that was answered is kept, however late it came.
+  if (held.cancel_requested) return finishCanceled(tx, id, attempt);
   if (outcome.status === 'failed') {
     const { from, to } = move('running', 'failed');
     const { count } = await tx.specialization.updateMany({
@@ -111,12 +114,16 @@ async function finish(tx: Transaction, { id, attempt, outcome }: Finish): Promis
 }
 
 /** Locks the row if this attempt still holds it: from here to the end of the transaction no other can take it. */
-async function holds(tx: Transaction, id: string, attempt: number): Promise<boolean> {
-  if (!isUuid(id)) return false;
-  const rows = await tx.$queryRaw<unknown[]>`
-    SELECT 1 FROM specializations
+async function hold(
+  tx: Transaction,
+  id: string,
+  attempt: number,
+): Promise<{ readonly cancel_requested: boolean } | undefined> {
+  if (!isUuid(id)) return undefined;
+  const [held] = await tx.$queryRaw<{ readonly cancel_requested: boolean }[]>`
+    SELECT cancel_requested FROM specializations
     WHERE id = ${id}::uuid AND attempt = ${attempt} AND status = 'running' FOR UPDATE`;
-  return rows.length === 1;
+  return held;
 }
 
 /** The database's clock, as every other time in the row. */
@@ -130,7 +137,7 @@ function ended(finishedAt: Date) {
   return { finishedAt, stage: null, workerId: null, leaseExpiresAt: null } as const;
 }
 
-async function finishCanceled(prisma: PrismaClient, id: string, attempt: number): Promise<boolean> {
+async function finishCanceled(prisma: PrismaClient | Transaction, id: string, attempt: number): Promise<boolean> {
   if (!isUuid(id)) return false;
   const { from, to } = move('running', 'canceled');
   const count = await prisma.$executeRaw`
