@@ -94,6 +94,16 @@ function queryOf(req: Request): Readonly<Record<string, string | readonly string
   return req.query as Readonly<Record<string, string | readonly string[]>>;
 }
 
+/**
+ * True if the client has the representation with this tag (If-None-Match, RFC 9110, 13.1.2; tags compare weakly).
+ * express's own check gives way to `Cache-Control: no-cache`, which `fetch` adds to every request with this header.
+ */
+export function hasTag(req: Request, tag: string): boolean {
+  const given = headerText(req, 'if-none-match')?.trim();
+  if (given === undefined) return false;
+  return given === '*' || given.split(',').some((each) => each.trim().replace(/^W\//, '') === tag);
+}
+
 /** Answers with JSON. */
 export function sendJson(res: Response, value: unknown): void {
   res.type('application/json').send(JSON.stringify(value));

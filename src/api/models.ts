@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BespokeError } from '../common/errors.js';
 import type { ArtifactInfo } from '../specialize/types.js';
-import type { Call, Handler } from './call.js';
+import { type Call, type Handler, hasTag } from './call.js';
 import type { ApiDeps } from './ports.js';
 
 /** First and last byte, both included. */
@@ -76,7 +76,7 @@ export function makeModel({ artifacts }: Pick<ApiDeps, 'artifacts'>): Handler {
       throw new BespokeError('range-not-satisfiable', `Range ${req.get('Range')} lies beyond the ${info.bytes} bytes.`);
     }
     setHeaders(call, info);
-    if (req.fresh) {
+    if (hasTag(req, `"${sha}"`)) {
       res.removeHeader('Content-Type');
       res.status(304).end();
       return;

@@ -2,7 +2,7 @@ import { BespokeError } from '../common/errors.js';
 import { canonicalJson, sha256 } from '../common/hash.js';
 import type { HistoryFilter } from '../specialize/ports.js';
 import type { SpecializationRow, Status } from '../specialize/types.js';
-import { type Call, type Handler, sendJson } from './call.js';
+import { type Call, type Handler, hasTag, sendJson } from './call.js';
 import { historyCsv } from './csv.js';
 import { type CreateBody, fillRequest } from './defaults.js';
 import { isFinished, requireRow, waitUntilFinished } from './follow.js';
@@ -25,8 +25,9 @@ function etagOf(text: string): string {
 
 /** Sends a text with its ETag, or 304 when the client has it. */
 export function sendTagged({ req, res, accepted }: Call, text: string): void {
-  res.set('ETag', etagOf(text)).set('Cache-Control', 'no-cache');
-  if (req.fresh) res.status(304).end();
+  const tag = etagOf(text);
+  res.set('ETag', tag).set('Cache-Control', 'no-cache');
+  if (hasTag(req, tag)) res.status(304).end();
   else res.type(accepted).send(text);
 }
 
