@@ -4,7 +4,7 @@ import { BespokeError, toProblem } from './common/errors.js';
 import type { Progress } from './common/work.js';
 import type { RefusedBundle } from './engine-client.js';
 import { measureLatency } from './evaluate/latency.js';
-import { latencyInterval, makeLatencyModel } from './hardware/latency-model.js';
+import { makeLatencyModel } from './hardware/latency-model.js';
 import { canMeasureHere, LOCAL_CPU_ID } from './hardware/local-cpu.js';
 import { loadProfile, saveProfile } from './hardware/profile-file.js';
 import { profileLocalCpu } from './hardware/profile-local.js';
@@ -16,7 +16,7 @@ import { archId, assertArchInSpace, canonicalArch } from './space/arch.js';
 import { makeCostTable } from './space/cost-table.js';
 import { countSubnets } from './space/count.js';
 import type { SearchSpace } from './space/types.js';
-import { type Described, describeArchs } from './specialize/describe.js';
+import { type Described, describeArchs, withIntervals } from './specialize/describe.js';
 import { searchableResolutions } from './specialize/feasible.js';
 import type { Workbench } from './specialize/specialize.js';
 import { loadBundle } from './supernet/bundle.js';
@@ -174,9 +174,6 @@ function hardwareInfos(benches: readonly Workbench[]): HardwareInfo[] {
   ];
 }
 
-/** Share of architectures whose measured accuracy lies in the stated interval; the latency interval's is the same by its definition. */
-const INTERVAL_CONFIDENCE = 0.9;
-
 /** Predicted figures of given architectures; what constraints allow is answered beside it by exact bounds. */
 async function estimate(bench: Workbench, { archs, hardwareId }: EstimateRequest): Promise<EstimateResult> {
   const { space } = bench.bundle.supernet;
@@ -192,17 +189,8 @@ async function estimate(bench: Workbench, { archs, hardwareId }: EstimateRequest
       // One score and one description per architecture.
       const predictedTop1 = scores[i] as number;
       const figures = described[i] as Described;
-      const ms = figures.predictedLatencyMs;
-      return {
-        arch,
-        archId: archId(space, arch),
-        predictedTop1,
-        predictedTop1Interval: bench.predictor.interval(predictedTop1, INTERVAL_CONFIDENCE),
-        ...(ms === undefined || latency === undefined
-          ? {}
-          : { predictedLatencyIntervalMs: latencyInterval(latency.profile, ms) }),
-        ...figures,
-      };
+      const candidate = { arch, archId: archId(space, arch), predictedTop1, ...figures };
+      return withIntervals({ predictor: bench.predictor, latency }, candidate);
     }),
   };
 }

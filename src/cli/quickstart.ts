@@ -20,8 +20,8 @@ interface QuickstartOptions {
   readonly dataDir?: string;
 }
 
-/** MACs asked for unless told: about a fifth of the largest sub-network of the bundled supernet. */
-const DEFAULT_MAX_MACS = 3_000_000;
+/** MACs asked for unless told: about a quarter of the largest sub-network of the bundled supernet. */
+const DEFAULT_MAX_MACS = 4_000_000;
 /** Images that the downloaded model is shown. */
 const SHOWN_IMAGES = 8;
 
@@ -34,7 +34,7 @@ async function quickstart(terminal: Terminal, options: QuickstartOptions): Promi
   await makeFolder(out);
   terminal.note('Starting the server (embedded PostgreSQL, in-process queue)');
   const dataDir = options.dataDir === undefined ? {} : { dataDir: options.dataDir };
-  const config = readConfig(process.env, { ...dataDir, host: '127.0.0.1', port: 0, logLevel: 'warn' });
+  const config = readConfig(process.env, { ...dataDir, host: '127.0.0.1', port: 0, logLevel: 'error' });
   const server = await startServer(config, {
     onStep: (step, progress) => {
       if (progress !== undefined) terminal.progress(step, progress);
@@ -61,7 +61,10 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** A latency that about half of the sub-networks keep: halfway between the smallest's and the largest's, as predicted for this machine. */
+/** Where the default latency budget lies between the smallest and the largest sub-network: low enough that it matters beside the MACs. */
+const DEFAULT_LATENCY_SHARE = 0.25;
+
+/** A latency budget that fits this machine, from the predicted latencies of the smallest and the largest sub-network. */
 async function defaultLatencyMs({ client }: Connection, server: RunningServer): Promise<number> {
   const [supernet] = server.catalog.supernets;
   const [hardware] = server.catalog.hardware;
@@ -81,7 +84,7 @@ async function defaultLatencyMs({ client }: Connection, server: RunningServer): 
     await client.POST('/v1/estimates', { body: { supernetId: supernet.id, hardwareId: hardware.id, archs } }),
   );
   const [smallest = 0, largest = 0] = candidates.map(({ predictedLatencyMs }) => predictedLatencyMs ?? 0);
-  return Number(((smallest + largest) / 2).toPrecision(2));
+  return Number((smallest + DEFAULT_LATENCY_SHARE * (largest - smallest)).toPrecision(2));
 }
 
 async function specializeAndShow(
@@ -154,7 +157,7 @@ const program = new Command('quickstart')
   .option('--out <dir>', 'where model.onnx, report.json and report.html go', 'out')
   .option(
     '--max-latency-ms <ms>',
-    'median latency on this machine, one thread (default: halfway between the smallest and the largest)',
+    'median latency on this machine, one thread (default: chosen for this machine)',
     positiveNumber,
   )
   .option('--max-macs <n>', 'multiply-accumulates of one forward pass', positiveInteger, DEFAULT_MAX_MACS)

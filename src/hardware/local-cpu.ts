@@ -10,7 +10,7 @@ export function localCpu(): HardwareType {
   const device = cpus()[0]?.model.trim() || processorArch();
   return {
     id: LOCAL_CPU_ID,
-    name: `This server's CPU (${device}), one thread`,
+    name: `${device}, one thread`,
     device,
     runtime: `onnxruntime-node ${runtimeVersion()}`,
     precision: 'fp32',

@@ -1,4 +1,7 @@
+import { latencyInterval } from '../hardware/latency-model.js';
 import type { LatencyModel } from '../hardware/types.js';
+import type { AccuracyPredictor } from '../predictors/predictor.js';
+import type { Candidate } from '../search/types.js';
 import type { CostTable } from '../space/cost-table.js';
 import type { Arch, ArchCosts } from '../space/types.js';
 
@@ -23,4 +26,22 @@ export function describeArchs(
     peakMemoryBytes: peakMemoryBytes[i] as number,
     ...(latency === undefined ? {} : { predictedLatencyMs: latency[i] as number }),
   }));
+}
+
+/** Share of architectures whose measured figure lies in a stated interval; the latency interval's is the same by its definition. */
+const INTERVAL_CONFIDENCE = 0.9;
+
+/** Adds to a candidate how sure its predicted figures are. */
+export function withIntervals(
+  models: { readonly predictor: AccuracyPredictor; readonly latency: LatencyModel | undefined },
+  candidate: Candidate,
+): Candidate {
+  const ms = candidate.predictedLatencyMs;
+  return {
+    ...candidate,
+    predictedTop1Interval: models.predictor.interval(candidate.predictedTop1, INTERVAL_CONFIDENCE),
+    ...(ms === undefined || models.latency === undefined
+      ? {}
+      : { predictedLatencyIntervalMs: latencyInterval(models.latency.profile, ms) }),
+  };
 }

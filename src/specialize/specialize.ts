@@ -9,7 +9,7 @@ import type { CostTable } from '../space/cost-table.js';
 import type { Bundle } from '../supernet/types.js';
 import { MAX_CANDIDATES, nextCandidate } from './choose.js';
 import { type Delivery, deliver } from './deliver.js';
-import { describeArchs } from './describe.js';
+import { describeArchs, withIntervals } from './describe.js';
 import { searchableResolutions, searchConstraints } from './feasible.js';
 import type { Claim } from './ports.js';
 import { type Delivered, makeReport, type Versions } from './report.js';
@@ -46,7 +46,9 @@ const SEARCH_SHARE = 0.4;
 export async function specialize(bench: Workbench, claim: Claim, work: Work): Promise<Outcome> {
   const start = bench.now();
   try {
-    const searched = await runSearch(bench, claim, work);
+    const found = await runSearch(bench, claim, work);
+    const paretoFront = found.paretoFront.map((candidate) => withIntervals(bench, candidate));
+    const searched = { ...found, paretoFront };
     const searchSeconds = (bench.now() - start) / 1000;
     const delivered = await deliverFirstPassing(bench, claim, { searched, work });
     const timings = { ...delivered.timings, searchSeconds, totalSeconds: (bench.now() - start) / 1000 };
