@@ -109,7 +109,15 @@ async function endInterrupted(
   }
   if (!(error instanceof BespokeError))
     log.error({ specializationId: id, attempt, err: error }, 'the job failed unexpectedly');
-  return (await jobs.finish(id, attempt, { status: 'failed', problem: toProblem(error) })) ? 'finished' : 'lost';
+  const reason = isEngineLost ? engineLost(attempt) : error;
+  return (await jobs.finish(id, attempt, { status: 'failed', problem: toProblem(reason) })) ? 'finished' : 'lost';
+}
+
+function engineLost(attempt: number): BespokeError {
+  return new BespokeError(
+    'internal',
+    `The numeric process ended in the middle of the job, in the last of ${attempt} attempts; the log has the details.`,
+  );
 }
 
 /** Renews the lease, writes progress, and aborts the work when it is canceled, lost, or the engine falls silent. */
