@@ -139,6 +139,14 @@ describe('finishing', () => {
     expect(await store.specializations.get(id)).toMatchObject({ status: 'failed', problem: PROBLEM, result: null });
   });
 
+  it('keeps a cancel that came after the last heartbeat: no result is stored', async () => {
+    const { id, attempt } = await claimed();
+    await store.specializations.requestCancel(id);
+    expect(await store.jobs.finish(id, attempt, makeSucceeded(makeModel(70)))).toBe(true);
+    expect(await store.specializations.get(id)).toMatchObject({ status: 'canceled', result: null, stage: null });
+    expect(await execute(store.url, 'SELECT 1 FROM artifacts')).toEqual([]);
+  });
+
   it('happens once: the second time nothing is written', async () => {
     const { id, attempt } = await claimed();
     const finishes = await Promise.all([

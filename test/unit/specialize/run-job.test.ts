@@ -1,156 +1,173 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BespokeError } from '../../../src/common/errors.js';
-import type { Claim, JobStore } from '../../../src/specialize/ports.js';
-import { type Engine, EngineLostError, runJob } from '../../../src/specialize/run-job.js';
+import type { JobStore } from '../../../src/specialize/ports.js';
+import { type Engine, EngineLostError, type RunJobDeps, runJob } from '../../../src/specialize/run-job.js';
 import type { Outcome } from '../../../src/specialize/types.js';
+import { makeModel, makeRequest, makeSucceeded } from '../../integration/store-records.js';
 
-const claim: Claim = {
-  id: 'job',
-  attempt: 1,
-  createdAt: '2026-01-01T00:00:00Z',
-  request: {
-    supernetId: 's',
-    hardwareId: 'h',
-    constraints: {},
-    objective: 'accuracy',
-    seed: 1,
-    search: { evaluations: 1 },
-    verify: { latency: 'skip' },
-    labels: {},
-  },
-};
+const CLAIM = { id: 'a', attempt: 2, request: makeRequest(), createdAt: '2026-01-01T00:00:00.000Z' };
+const SUCCEEDED = makeSucceeded(makeModel(10));
+const AWAY = new BespokeError('database-unavailable', 'The database does not answer.');
+const SOON = { timeout: 10_000, interval: 5 };
 
-/** An in-memory JobStore that notes what it is told. */
-function makeJobs(over: Partial<JobStore> & { attempt?: number } = {}) {
-  const told: string[] = [];
+/** A job store that remembers what was written; each test makes one method misbehave. */
+function makeJobs(changes: Partial<JobStore> = {}) {
+  const written: string[] = [];
+  const outcomes: Outcome[] = [];
   const jobs: JobStore = {
-    claim: async () => ({ ...claim, attempt: over.attempt ?? 1 }),
+    claim: async () => CLAIM,
     heartbeat: async () => ({ lost: false, cancelRequested: false }),
     finish: async (_id, _attempt, outcome) => {
-      told.push(outcome.status === 'failed' ? `failed ${outcome.problem.code}` : outcome.status);
+      written.push(outcome.status);
+      outcomes.push(outcome);
       return true;
     },
     finishCanceled: async () => {
-      told.push('canceled');
+      written.push('canceled');
       return true;
     },
     release: async () => {
-      told.push('released');
+      written.push('released');
       return true;
     },
     sweep: async () => [],
-    ...over,
+    ...changes,
   };
-  return { jobs, told };
+  return { jobs, written, outcomes };
 }
 
-const log = { info: () => {}, warn: () => {}, error: () => {} };
-const run = (jobs: JobStore, specialize: Engine['specialize'], engine: Partial<Engine> = {}) =>
-  runJob(
-    {
-      jobs,
-      engine: { specialize, silentMs: () => 0, restart: () => {}, ...engine },
-      workerId: 'w',
-      leaseMs: 1000,
-      maxAttempts: 3,
-      log,
-      stopping: new AbortController().signal,
-    },
-    'job',
-  );
-const untilAborted: Engine['specialize'] = (_claim, { signal }) =>
-  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+/** An engine that works until it is stopped, or gives its answer at once. */
+function makeEngine(answer?: Outcome | Error): Engine {
+  return {
+    specialize: (_claim, { signal }) =>
+      new Promise((resolve, reject) => {
+        if (answer instanceof Error) reject(answer);
+        else if (answer !== undefined) resolve(answer);
+        if (signal.aborted) reject(signal.reason);
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
+    silentMs: () => 0,
+    restart: () => {},
+  };
+}
 
-describe('runJob', () => {
-  it('leaves a job alone that another worker has', async () => {
-    const { jobs, told } = makeJobs({ claim: async () => undefined });
-    expect(await run(jobs, untilAborted)).toBe('notClaimed');
-    expect(told).toEqual([]);
-  });
+function makeDeps(jobs: JobStore, rest: Partial<RunJobDeps> = {}): RunJobDeps {
+  return {
+    jobs,
+    engine: makeEngine(SUCCEEDED),
+    workerId: 'w',
+    leaseMs: 5000,
+    maxAttempts: 3,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    stopping: new AbortController().signal,
+    ...rest,
+  };
+}
 
-  it('writes the outcome once', async () => {
-    const { jobs, told } = makeJobs();
-    const outcome: Outcome = {
-      status: 'failed',
-      problem: { type: '', title: '', status: 422, code: 'infeasible-constraints', detail: '' },
-    };
-    expect(await run(jobs, async () => outcome)).toBe('finished');
-    expect(told).toEqual(['failed infeasible-constraints']);
-  });
-
-  it('reports the loss when the lease went to another before the end', async () => {
-    const { jobs } = makeJobs({ finish: async () => false });
-    const outcome: Outcome = {
-      status: 'failed',
-      problem: { type: '', title: '', status: 500, code: 'internal', detail: '' },
-    };
-    expect(await run(jobs, async () => outcome)).toBe('lost');
-  });
-
-  it('cancels when the row asks for it, in the middle of the work', async () => {
-    const { jobs, told } = makeJobs({ heartbeat: async () => ({ lost: false, cancelRequested: true }) });
-    expect(await run(jobs, untilAborted)).toBe('canceled');
-    expect(told).toEqual(['canceled']);
-  });
-
-  it('stops and writes nothing when the heartbeat says that the lease is lost', async () => {
-    const { jobs, told } = makeJobs({ heartbeat: async () => ({ lost: true, cancelRequested: false }) });
-    expect(await run(jobs, untilAborted)).toBe('lost');
-    expect(told).toEqual([]);
-  });
-
-  it('gives the job back when the engine ends, and fails it at the last attempt', async () => {
-    const lost: Engine['specialize'] = async () => {
-      throw new EngineLostError('gone');
-    };
-    const first = makeJobs();
-    expect(await run(first.jobs, lost)).toBe('released');
-    const last = makeJobs({ attempt: 3 });
-    expect(await run(last.jobs, lost)).toBe('finished');
-    expect(last.told).toEqual(['failed internal']);
-  });
-
-  it('restarts an engine that has been silent for longer than the lease', async () => {
-    let restarts = 0;
-    let end: (error: Error) => void = () => {};
-    const { jobs, told } = makeJobs();
-    const hung: Engine['specialize'] = () => new Promise((_resolve, reject) => (end = reject));
-    const restart = (): void => {
-      restarts++;
-      end(new EngineLostError('was ended'));
-    };
-    expect(await run(jobs, hung, { silentMs: () => 1001, restart })).toBe('released');
-    expect([restarts, told]).toEqual([1, ['released']]);
-  });
-
-  it('stores the problem of an expected error and leaks nothing of another', async () => {
-    const expected = makeJobs();
-    await run(expected.jobs, async () => {
-      throw new BespokeError('no-latency-data', 'none');
-    });
-    expect(expected.told).toEqual(['failed no-latency-data']);
-    const unexpected = makeJobs();
-    await run(unexpected.jobs, async () => {
-      throw new Error('secret');
-    });
-    expect(unexpected.told).toEqual(['failed internal']);
-  });
-
-  it('goes on when a heartbeat cannot be written', async () => {
-    let beats = 0;
-    let finish: (outcome: Outcome) => void = () => {};
-    const outcome: Outcome = {
-      status: 'failed',
-      problem: { type: '', title: '', status: 500, code: 'internal', detail: '' },
-    };
-    const { jobs, told } = makeJobs({
-      heartbeat: async () => {
-        beats++;
-        if (beats === 2) finish(outcome);
-        throw new BespokeError('database-unavailable', 'away');
+describe('a job whose work is done', () => {
+  it('waits for a database that is away, and is not failed by it', async () => {
+    let tries = 0;
+    const { jobs, written } = makeJobs();
+    const flaky: JobStore = {
+      ...jobs,
+      finish: async (...finish) => {
+        if (++tries <= 2) throw AWAY;
+        return jobs.finish(...finish);
       },
+    };
+    expect(await runJob(makeDeps(flaky), 'a')).toBe('finished');
+    expect(written).toEqual(['succeeded']);
+  });
+
+  it('is left to the sweeper when the database stays away for longer than the lease', async () => {
+    const finish = vi.fn(async () => {
+      throw AWAY;
     });
-    expect(await run(jobs, () => new Promise((resolve) => (finish = resolve)))).toBe('finished');
-    expect(told).toEqual(['failed internal']);
+    const { jobs, written } = makeJobs({ finish });
+    await expect(runJob(makeDeps(jobs, { leaseMs: 300 }), 'a')).rejects.toBe(AWAY);
+    expect(finish.mock.calls.length).toBeGreaterThan(1);
+    expect(written).toEqual([]);
+  });
+
+  it('fails with the reason when its result cannot be stored', async () => {
+    const { jobs, outcomes } = makeJobs();
+    const full = new BespokeError('storage-failed', 'The database could not write: its disk is full or fails.');
+    const picky: JobStore = {
+      ...jobs,
+      finish: async (id, attempt, outcome) => {
+        if (outcome.status === 'succeeded') throw full;
+        return jobs.finish(id, attempt, outcome);
+      },
+    };
+    expect(await runJob(makeDeps(picky), 'a')).toBe('finished');
+    expect(outcomes).toMatchObject([{ status: 'failed', problem: { code: 'storage-failed', detail: full.message } }]);
+  });
+});
+
+describe('a job in the middle of its work', () => {
+  it('is handed back when the worker stops, also one that is stopping already', async () => {
+    const stopping = new AbortController();
+    const { jobs, written } = makeJobs();
+    const running = runJob(makeDeps(jobs, { engine: makeEngine(), stopping: stopping.signal }), 'a');
+    stopping.abort();
+    expect(await running).toBe('released');
+    expect(await runJob(makeDeps(jobs, { engine: makeEngine(), stopping: stopping.signal }), 'a')).toBe('released');
+    expect(written).toEqual(['released', 'released']);
+  });
+
+  it('ends without a word when its lease went to another', async () => {
+    const { jobs, written } = makeJobs({ heartbeat: async () => ({ lost: true, cancelRequested: false }) });
+    expect(await runJob(makeDeps(jobs, { engine: makeEngine() }), 'a')).toBe('lost');
+    expect(written).toEqual([]);
+  });
+
+  it('is canceled when that is asked for', async () => {
+    const { jobs, written } = makeJobs({ heartbeat: async () => ({ lost: false, cancelRequested: true }) });
+    expect(await runJob(makeDeps(jobs, { engine: makeEngine() }), 'a')).toBe('canceled');
+    expect(written).toEqual(['canceled']);
+  });
+
+  it('outlives a heartbeat that cannot be written', async () => {
+    const heartbeat = vi.fn(async () => {
+      throw AWAY;
+    });
+    const { jobs, written } = makeJobs({ heartbeat });
+    const stopping = new AbortController();
+    const running = runJob(makeDeps(jobs, { engine: makeEngine(), stopping: stopping.signal }), 'a');
+    await vi.waitFor(() => expect(heartbeat.mock.calls.length).toBeGreaterThan(1), SOON);
+    expect(written).toEqual([]);
+    stopping.abort();
+    await running;
+  });
+
+  it.each([
+    [2, 'released', ['released']],
+    [3, 'finished', ['failed']],
+  ] as const)('in attempt %i of 3, when the engine ends, is %s', async (attempt, end, expected) => {
+    const { jobs, written } = makeJobs({ claim: async () => ({ ...CLAIM, attempt }) });
+    const engine = makeEngine(new EngineLostError('the numeric process ended (SIGKILL)'));
+    expect(await runJob(makeDeps(jobs, { engine }), 'a')).toBe(end);
+    expect(written).toEqual(expected);
+  });
+
+  it('takes the engine for hung when it says nothing for longer than the lease, and replaces it', async () => {
+    const { jobs, written } = makeJobs();
+    let fail: (error: Error) => void = () => {};
+    const hung: Engine = {
+      specialize: () =>
+        new Promise((_resolve, reject) => {
+          fail = reject;
+        }),
+      silentMs: () => 5001,
+      restart: () => fail(new EngineLostError('the numeric process was ended')),
+    };
+    expect(await runJob(makeDeps(jobs, { engine: hung }), 'a')).toBe('released');
+    expect(written).toEqual(['released']);
+  });
+
+  it('is not touched when another worker has it', async () => {
+    const { jobs, written } = makeJobs({ claim: async () => undefined });
+    expect(await runJob(makeDeps(jobs), 'a')).toBe('notClaimed');
+    expect(written).toEqual([]);
   });
 });
