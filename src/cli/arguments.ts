@@ -26,6 +26,13 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError(`it must be a whole number of at least 0, got "${text}".`);
 }
 
+/** A port to listen on; 0 takes a free one. */
+export function port(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new InvalidArgumentError(`it must be a whole number from 0 to 65535, got "${text}".`);
+}
+
 /** A share between 0 and 1. */
 export function fraction(text: string): number {
   const value = Number(text);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { findFashionMnist, loadFashionMnist } from '../data/fashion-mnist.js';
 import { measureTop1 } from '../evaluate/top1.js';
@@ -24,7 +24,8 @@ import type { Terminal } from './terminal.js';
 
 /** A bundle by its id among the model folders, or by its own folder. */
 export async function resolveBundle(idOrDir: string, modelDirs: readonly string[]): Promise<Bundle> {
-  const tried = [idOrDir, ...modelDirs.map((dir) => join(dir, idOrDir))];
+  const named = modelDirs.filter((dir) => basename(dir) === idOrDir); // a model folder may be a bundle itself
+  const tried = [idOrDir, ...named, ...modelDirs.map((dir) => join(dir, idOrDir))];
   for (const dir of tried) {
     try {
       await readFile(join(dir, 'bundle.json'));

@@ -15,7 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** The same in the words of PostgreSQL's programs (strerror of the C library, locale C). */
 const WORDS: readonly (readonly [RegExp, string])[] = [
-  [/No space left on device/, 'ENOSPC'],
+  [/No space left on device|Check free disk space/, 'ENOSPC'], // the hint comes with a write that was cut short, too
   [/Disk quota exceeded/, 'EDQUOT'],
   [/Read-only file system/, 'EROFS'],
   [/Permission denied|Operation not permitted/, 'EACCES'],

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { wholeNumber } from '../arguments.js';
+import { port } from '../arguments.js';
 import { run } from '../invoke.js';
 
 /** `serve` and `worker`: processes that stay. */
@@ -7,7 +7,7 @@ export function addServing(program: Command): void {
   program
     .command('serve')
     .description('the API, one child for the numeric work, embedded database')
-    .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber)
+    .option('--port <n>', 'port to listen on; 0 takes a free one', port)
     .action(
       run(async (invocation) => (await import('../serve.js')).serveCommand(invocation.terminal, invocation.config)),
     );
