@@ -91,7 +91,9 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
   if (options.isWorking ?? true) {
     const workerId = makeWorkerId();
     const { leaseMs, maxAttempts } = config;
-    const worker = startWorker({ jobs: store.jobs, engine, workerId, leaseMs, maxAttempts, log }, queue);
+    const supernetIds = catalog.supernets.map(({ id }) => id);
+    const deps = { jobs: store.jobs, engine, workerId, supernetIds, leaseMs, maxAttempts, log };
+    const worker = startWorker(deps, queue);
     closeQueue = () => worker.close();
   }
   await lock.setUrl(url);

@@ -45,7 +45,9 @@ export async function startWorkerProcess(
     requireSupernet(catalog, config.modelDirs);
     for (const { dir, problem } of catalog.refused) log.error({ dir, problem }, `bundle refused: ${problem.detail}`);
     const id = makeWorkerId();
-    const worker = startWorker({ jobs: store.jobs, engine, workerId: id, leaseMs, maxAttempts, log }, queue);
+    const supernetIds = catalog.supernets.map((supernet) => supernet.id);
+    const deps = { jobs: store.jobs, engine, workerId: id, supernetIds, leaseMs, maxAttempts, log };
+    const worker = startWorker(deps, queue);
     closers.push(() => worker.close());
     return { id, close };
   } catch (error) {

@@ -23,15 +23,19 @@ export function startWorker(worker: Omit<RunJobDeps, 'stopping'>, queue: Queue):
   queue.work(async ({ id }) => {
     // What is dropped or handed back here waits in its row: the next sweep, of whichever worker, brings it back.
     if (stopping.signal.aborted) return;
-    const end = await runJob(deps, id);
-    deps.log.info({ specializationId: id, end }, 'job ended');
-    if (end === 'released' && !stopping.signal.aborted) await queue.enqueue({ kind: 'specialize', id });
+    try {
+      const end = await runJob(deps, id);
+      deps.log.info({ specializationId: id, end }, 'job ended');
+      if (end === 'released' && !stopping.signal.aborted) await queue.enqueue({ kind: 'specialize', id });
+    } catch (error) {
+      deps.log.warn({ specializationId: id, err: error }, 'the job is left to the next sweep');
+    }
   });
 
   let sweeping: Promise<void> = Promise.resolve();
   const sweep = async (): Promise<void> => {
     try {
-      for (const id of await deps.jobs.sweep(deps.maxAttempts, gaveUp)) {
+      for (const id of await deps.jobs.sweep(deps.maxAttempts, gaveUp, deps.supernetIds)) {
         if (!stopping.signal.aborted) await queue.enqueue({ kind: 'specialize', id });
       }
     } catch (error) {

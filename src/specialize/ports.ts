@@ -63,8 +63,11 @@ export interface Claim {
 
 /** The same rows, as a worker sees them. Every write carries the attempt and does nothing once the lease went to another. */
 export interface JobStore {
-  /** queued -> running with a lease of `leaseMs`. Undefined: not there, not queued, or taken by another. */
-  claim(id: string, workerId: string, leaseMs: number): Promise<Claim | undefined>;
+  /**
+   * queued -> running with a lease of `leaseMs`, if the job's supernet is among those given (any, unless told): a worker leaves alone what it
+   * has no bundle for. Undefined: not there, not queued, taken by another, or of another supernet.
+   */
+  claim(id: string, workerId: string, leaseMs: number, supernetIds?: readonly string[]): Promise<Claim | undefined>;
   /** Renews the lease and notes progress. `lost`: another attempt holds the job, stop. */
   heartbeat(
     id: string,
@@ -79,13 +82,14 @@ export interface JobStore {
   finish(id: string, attempt: number, outcome: Outcome): Promise<boolean>;
   /** running -> canceled. False: the lease was lost. */
   finishCanceled(id: string, attempt: number): Promise<boolean>;
-  /** running -> queued by the holder itself (a worker that lacks the bundle, or shuts down). */
+  /** running -> queued by the holder itself (a worker that shuts down, or whose engine ended). */
   release(id: string, attempt: number): Promise<boolean>;
   /**
    * running -> queued for every lost lease; after `maxAttempts` attempts -> failed with `problem`.
-   * Returns the ids that wait in `queued` and should be enqueued again (also those whose enqueue was lost).
+   * Returns the ids that wait in `queued` and should be enqueued again (also those whose enqueue was lost), of the supernets given
+   * (of any, unless told).
    */
-  sweep(maxAttempts: number, problem: Problem): Promise<readonly string[]>;
+  sweep(maxAttempts: number, problem: Problem, supernetIds?: readonly string[]): Promise<readonly string[]>;
 }
 
 /** Delivered bytes by their sha256. */

@@ -38,6 +38,8 @@ export interface RunJobDeps {
   readonly jobs: JobStore;
   readonly engine: Engine;
   readonly workerId: string;
+  /** Supernets that the engine has; jobs of others are left to other workers. */
+  readonly supernetIds: readonly string[];
   readonly leaseMs: number;
   readonly maxAttempts: number;
   readonly log: JobLog;
@@ -58,7 +60,7 @@ type Interruption = 'canceled' | 'lost' | 'engineSilent' | 'stopping';
  * so a stopped or hung engine loses the job like a dead one; every write is fenced by the attempt number.
  */
 export async function runJob(deps: RunJobDeps, id: string): Promise<JobEnd> {
-  const claim = await deps.jobs.claim(id, deps.workerId, deps.leaseMs);
+  const claim = await deps.jobs.claim(id, deps.workerId, deps.leaseMs, deps.supernetIds);
   if (claim === undefined) return 'notClaimed';
   const watch = watchLease(deps, claim);
   let outcome: Outcome;

@@ -22,7 +22,7 @@ type Transaction = Prisma.TransactionClient;
 /** The rows as a worker sees them, in PostgreSQL; leases run on the database's clock. */
 export function makeJobStore(prisma: PrismaClient): JobStore {
   return {
-    claim: (id, workerId, leaseMs) => guarded(() => claim(prisma, { id, workerId, leaseMs })),
+    claim: (id, workerId, leaseMs, supernetIds) => guarded(() => claim(prisma, { id, workerId, leaseMs, supernetIds })),
     heartbeat: (id, attempt, leaseMs, progress) => guarded(() => heartbeat(prisma, { id, attempt, leaseMs, progress })),
     finish: (id, attempt, outcome) =>
       guarded(() =>
@@ -33,16 +33,25 @@ export function makeJobStore(prisma: PrismaClient): JobStore {
       ),
     finishCanceled: (id, attempt) => guarded(() => finishCanceled(prisma, id, attempt)),
     release: (id, attempt) => guarded(() => release(prisma, id, attempt)),
-    sweep: (maxAttempts, problem) => guarded(() => prisma.$transaction((tx) => sweep(tx, maxAttempts, problem))),
+    sweep: (maxAttempts, problem, supernetIds) =>
+      guarded(() => prisma.$transaction((tx) => sweep(tx, { maxAttempts, problem, supernetIds }))),
   };
+}
+
+interface Claiming {
+  readonly id: string;
+  readonly workerId: string;
+  readonly leaseMs: number;
+  readonly supernetIds: readonly string[] | undefined;
 }
 
 async function claim(
   prisma: PrismaClient,
-  { id, workerId, leaseMs }: { readonly id: string; readonly workerId: string; readonly leaseMs: number },
+  { id, workerId, leaseMs, supernetIds }: Claiming,
 ): Promise<Claim | undefined> {
   if (!isUuid(id)) return undefined;
   const { from, to } = move('queued', 'running');
+  const served = supernetIds ?? null;
   const [taken] = await prisma.$queryRaw<
     { readonly attempt: number; readonly request: unknown; readonly created_at: Date }[]
   >`
@@ -51,6 +60,7 @@ async function claim(
       lease_expires_at = now() + make_interval(secs => ${leaseMs / 1000}::float8),
       started_at = coalesce(started_at, now()), stage = NULL, progress = 0
     WHERE id = ${id}::uuid AND status = ${from}::specialization_status
+      AND (${served}::text[] IS NULL OR supernet_id = ANY (${served}::text[]))
     RETURNING attempt, request, created_at`;
   if (taken === undefined) return undefined;
   return {
@@ -162,11 +172,14 @@ async function release(prisma: PrismaClient, id: string, attempt: number): Promi
   return count === 1;
 }
 
-/**
- * A lost lease counts as a failed attempt, a released one does not:
- * a worker that shuts down or lacks the bundle says nothing about the job.
- */
-async function sweep(tx: Transaction, maxAttempts: number, problem: Problem): Promise<readonly string[]> {
+interface Sweeping {
+  readonly maxAttempts: number;
+  readonly problem: Problem;
+  readonly supernetIds: readonly string[] | undefined;
+}
+
+/** A lost lease counts as a failed attempt, a released one does not: a worker that shuts down says nothing about the job. */
+async function sweep(tx: Transaction, { maxAttempts, problem, supernetIds }: Sweeping): Promise<readonly string[]> {
   const requeued = move('running', 'queued');
   const failed = move('running', 'failed');
   const canceled = move('running', 'canceled');
@@ -187,7 +200,7 @@ async function sweep(tx: Transaction, maxAttempts: number, problem: Problem): Pr
       stage = NULL, progress = 0, worker_id = NULL, lease_expires_at = NULL
     FROM lost WHERE row.id = lost.id`;
   const waiting = await tx.specialization.findMany({
-    where: { status: requeued.to },
+    where: { status: requeued.to, ...(supernetIds !== undefined && { supernetId: { in: [...supernetIds] } }) },
     orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
     take: SWEEP_LIMIT,
     select: { id: true },

@@ -65,6 +65,15 @@ describe('claiming', () => {
     expect((await store.specializations.get(id))?.attempt).toBe(1);
   });
 
+  it('leaves a job of another supernet as it is, for a worker that has the bundle', async () => {
+    const id = await create();
+    expect(await store.jobs.claim(id, 'w', LEASE_MS, ['another'])).toBeUndefined();
+    expect(await store.jobs.sweep(MANY, PROBLEM, ['another'])).toEqual([]);
+    expect(await store.specializations.get(id)).toMatchObject({ status: 'queued', attempt: 0 });
+    expect(await store.jobs.sweep(MANY, PROBLEM, ['another', 'fashion-mnist'])).toEqual([id]);
+    expect(await store.jobs.claim(id, 'w', LEASE_MS, ['another', 'fashion-mnist'])).toMatchObject({ id, attempt: 1 });
+  });
+
   it('gives nothing for a row that is not there', async () => {
     expect(await store.jobs.claim(NOWHERE, 'w', LEASE_MS)).toBeUndefined();
     expect(await store.jobs.claim('nonsense', 'w', LEASE_MS)).toBeUndefined();

@@ -56,6 +56,7 @@ function makeDeps(jobs: JobStore, rest: Partial<RunJobDeps> = {}): RunJobDeps {
     jobs,
     engine: makeEngine(SUCCEEDED),
     workerId: 'w',
+    supernetIds: ['fashion-mnist'],
     leaseMs: 5000,
     maxAttempts: 3,
     log: { info: () => {}, warn: () => {}, error: () => {} },
@@ -101,6 +102,24 @@ describe('a job whose work is done', () => {
     };
     expect(await runJob(makeDeps(picky), 'a')).toBe('finished');
     expect(outcomes).toMatchObject([{ status: 'failed', problem: { code: 'storage-failed', detail: full.message } }]);
+  });
+});
+
+describe('the end of a job', () => {
+  it('is lost when the lease went to another before the outcome was written', async () => {
+    const { jobs } = makeJobs({ finish: async () => false });
+    expect(await runJob(makeDeps(jobs), 'a')).toBe('lost');
+  });
+
+  it('is the problem of an expected error, and leaks nothing of another', async () => {
+    const expected = makeJobs();
+    const none = new BespokeError('no-latency-data', 'The hardware type has none.');
+    await runJob(makeDeps(expected.jobs, { engine: makeEngine(none) }), 'a');
+    expect(expected.outcomes).toMatchObject([{ problem: { code: 'no-latency-data', detail: none.message } }]);
+    const unexpected = makeJobs();
+    await runJob(makeDeps(unexpected.jobs, { engine: makeEngine(new Error('secret')) }), 'a');
+    expect(unexpected.outcomes).toMatchObject([{ status: 'failed', problem: { code: 'internal' } }]);
+    expect(JSON.stringify(unexpected.outcomes)).not.toContain('secret');
   });
 });
 
@@ -165,9 +184,11 @@ describe('a job in the middle of its work', () => {
     expect(written).toEqual(['released']);
   });
 
-  it('is not touched when another worker has it', async () => {
-    const { jobs, written } = makeJobs({ claim: async () => undefined });
-    expect(await runJob(makeDeps(jobs), 'a')).toBe('notClaimed');
+  it('is not touched when another worker has it, or when the engine lacks its supernet', async () => {
+    const claim = vi.fn(async () => undefined);
+    const { jobs, written } = makeJobs({ claim });
+    expect(await runJob(makeDeps(jobs, { supernetIds: ['one', 'two'] }), 'a')).toBe('notClaimed');
+    expect(claim).toHaveBeenCalledWith('a', 'w', 5000, ['one', 'two']);
     expect(written).toEqual([]);
   });
 });
