@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { EstimateRequest, EstimateResult, HardwareInfo, SupernetInfo } from './api/ports.js';
 import type { Problem } from './common/errors.js';
 import type { Progress } from './common/work.js';
@@ -47,7 +48,7 @@ const withEngineLost = async <T>(work: Promise<T>): Promise<T> => {
 /** Makes the client of an engine process; the process starts with the first call, and again with the first one after it ended. */
 export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineClient {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const modulePath = new URL(`./engine-child.${extension}`, import.meta.url).pathname;
+  const modulePath = fileURLToPath(new URL(`./engine-child.${extension}`, import.meta.url));
   // These two alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
   const options: EngineOptions = { modelDirs, dataDir };
   const child = new Child(modulePath, [JSON.stringify(options)]);
