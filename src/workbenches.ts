@@ -69,14 +69,17 @@ export async function openWorkbench(dir: string, options: WorkbenchOptions): Pro
     latency: makeLatencyModel(space, profile),
     measuring: {
       latency: (model, signal) =>
-        withMeasurementLock(measuringDir(options.dataDir), () =>
-          measureLatency(model, {
-            threads: 1,
-            statistic: 'p50',
-            minSamples: LATENCY_SAMPLES,
-            maxMs: LATENCY_MAX_MS,
-            signal,
-          }),
+        withMeasurementLock(
+          measuringDir(options.dataDir),
+          () =>
+            measureLatency(model, {
+              threads: 1,
+              statistic: 'p50',
+              minSamples: LATENCY_SAMPLES,
+              maxMs: LATENCY_MAX_MS,
+              signal,
+            }),
+          { signal },
         ),
     },
     versions: { bespoke: VERSION, onnxruntime: runtimeVersion(), node: process.version },

@@ -45,13 +45,22 @@ async function tryTake(path: string, token: string): Promise<boolean> {
   }
 }
 
+/** Tokens of the locks that this process holds. */
+const held = new Set<string>();
+
+/** A lock that names this very process and is not its own was left by an ended one with the same pid, as in a container that was started again. */
+function isStale(lock: string): boolean {
+  const [pid = '', token = ''] = lock.split(' ');
+  return Number(pid) === process.pid ? !held.has(token) : !isAlive(Number.parseInt(pid, 10));
+}
+
 /**
  * Removes a lock whose holder is gone. The rename takes it away from other waiters at once; should it have changed hands
  * since it was read, it is put back.
  */
 async function removeStale(path: string, token: string): Promise<void> {
-  const held = await read(path);
-  if (held === undefined || isAlive(Number.parseInt(held, 10))) return;
+  const found = await read(path);
+  if (found === undefined || !isStale(found)) return;
   const aside = `${path}.${token}.stale`;
   try {
     await rename(path, aside);
@@ -59,7 +68,7 @@ async function removeStale(path: string, token: string): Promise<void> {
     if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
-  if ((await read(aside)) !== held) await link(aside, path).catch(() => undefined);
+  if ((await read(aside)) !== found) await link(aside, path).catch(() => undefined);
   await rm(aside, { force: true });
 }
 
@@ -69,6 +78,7 @@ const queues = new Map<string, Promise<unknown>>();
 async function withFile<T>(dir: string, work: () => Promise<T>, options: LockOptions): Promise<T> {
   const path = join(dir, 'measurement.lock');
   const token = randomUUID();
+  held.add(token);
   try {
     await mkdir(dir, { recursive: true });
     const giveUpAt = performance.now() + (options.maxWaitMs ?? 120_000);
@@ -82,12 +92,14 @@ async function withFile<T>(dir: string, work: () => Promise<T>, options: LockOpt
       await delay(POLL_MS);
     }
   } catch (cause) {
+    held.delete(token);
     if (cause instanceof BespokeError || !hasCode(cause, 'EACCES')) throw cause;
     throw new BespokeError('storage-failed', `the measurement lock in "${dir}" cannot be written`, {}, cause);
   }
   try {
     return await work();
   } finally {
+    held.delete(token);
     if ((await read(path))?.endsWith(token)) await rm(path, { force: true });
   }
 }

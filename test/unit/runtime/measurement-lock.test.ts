@@ -43,6 +43,12 @@ describe('the measurement lock', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
+  it('takes over a lock that an ended process with the same pid left', async () => {
+    writeFileSync(lockFile(), `${process.pid} token`);
+    expect(await withMeasurementLock(dir, async () => 'mine', { maxWaitMs: 1000 })).toBe('mine');
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   it('respects a process that lives', async () => {
     writeFileSync(lockFile(), `${process.ppid} token`);
     const blocked = withMeasurementLock(dir, async () => 'mine', { maxWaitMs: 0 });
