@@ -211,7 +211,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
     const subject = await openSubject(server);
     const rng = makeRng(seed).fork('budgets');
     const outcomes: Outcome[] = [];
-    for (let index = 1; index <= requests; index++) {
+    for (let index = 1; index <= requests && !(index > 1 && options.isOutOfTime()); index++) {
       const constraints = drawBudget(subject, rng);
       const outcome = await tryBudget(subject, dir, { index, constraints, seed: rng.int(2 ** 31) });
       outcomes.push(outcome);
@@ -231,7 +231,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
       },
       figures,
       lines: linesOf(figures),
-      hasFailed: figures.keptEveryLimit < requests,
+      hasFailed: figures.keptEveryLimit < figures.requests,
     };
   } finally {
     await server.stop();

@@ -13,6 +13,8 @@ import { binomialBounds, type Summary } from './statistics.js';
 export interface BenchOptions {
   readonly isQuick: boolean;
   readonly seed: number;
+  /** With `--quick`, on a machine so busy that the small settings take too long: begin no further repetition. */
+  readonly isOutOfTime: () => boolean;
   /** The benchmark's own options, as given. */
   readonly given: Readonly<Record<string, string | undefined>>;
 }
@@ -40,6 +42,9 @@ export interface Bench {
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
+
+/** When a quick run begins nothing more, ms; what is under way and the rest fit into the 50 s then. */
+const QUICK_LIMIT_MS = 28_000;
 
 const COMMON = {
   json: 'one JSON value on stdout, nothing else there (with `npm run -s`: npm prints a header of its own)',
@@ -79,6 +84,7 @@ function parseOptions(bench: Bench, args: readonly string[]): BenchOptions & { i
     isHelp: help === true,
     isQuick: quick === true,
     seed: Number(seed),
+    isOutOfTime: () => quick === true && performance.now() > QUICK_LIMIT_MS, // since the process began
     given: given as Readonly<Record<string, string | undefined>>, // declared as strings above
   };
 }
@@ -162,16 +168,17 @@ const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} Gi
 /** A figure with few enough digits to be read; a share or a count keeps its own. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return String(value);
+  if (Number.isInteger(value)) return value.toLocaleString('en-US');
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString('en-US');
-  return size === 0 ? '0' : size >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return size >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 /** `median UNIT (quartiles a to b, range c to d, n)`, or that there is nothing. */
 export function spread(summary: Summary | undefined, unit: string): string {
   if (summary === undefined) return 'none measured';
   const { median, q1, q3, min, max, n } = summary;
-  return `median ${digits(median)} ${unit} (quartiles ${digits(q1)} to ${digits(q3)}, range ${digits(min)} to ${digits(max)}, n ${n})`;
+  return `median ${digits(median)}${unit === '' ? '' : ` ${unit}`} (quartiles ${digits(q1)} to ${digits(q3)}, range ${digits(min)} to ${digits(max)}, n ${n})`;
 }
 
 /** `k of n (95 % bounds a to b)`. */

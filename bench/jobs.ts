@@ -38,6 +38,8 @@ export interface JobRequest {
   readonly evaluations: number;
   /** How often the row is looked at, ms: what `seconds` may be too long by. */
   readonly pollMs: number;
+  /** Cancels the job when it aborts. */
+  readonly signal?: AbortSignal;
 }
 
 /** A job that ended, in whatever way. */
@@ -50,11 +52,15 @@ export interface FinishedJob {
 /** POSTs a request and follows it to its end. */
 export async function runJob(subject: Subject, request: JobRequest): Promise<FinishedJob> {
   const { client, supernetId } = subject;
-  const { constraints, seed, evaluations, pollMs } = request;
+  const { constraints, seed, evaluations, pollMs, signal } = request;
   const start = performance.now();
   const body = { supernetId, constraints, seed, search: { evaluations } };
   const { id } = unwrap(await client.POST('/v1/specializations', { body }));
+  const cancel = (): void => void client.POST('/v1/specializations/{id}/cancel', { params: { path: { id } } });
+  if (signal?.aborted) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
   const row = await waitFor(client, id, { pollMs });
+  signal?.removeEventListener('abort', cancel);
   return { row, seconds: (performance.now() - start) / 1000 };
 }
 

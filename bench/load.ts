@@ -65,12 +65,17 @@ const nextRequest = (subject: Subject, rng: Rng, pollMs: number) => ({
   pollMs,
 });
 
+interface JobCount extends Pick<BenchOptions, 'isOutOfTime'> {
+  readonly count: number;
+}
+
 /** Jobs one after the other, each with its own budget and seed. */
-async function timeJobs(subject: Subject, count: number, rng: Rng): Promise<Jobs> {
+async function timeJobs(subject: Subject, rng: Rng, wanted: JobCount): Promise<Jobs> {
+  const { count, isOutOfTime } = wanted;
   const ids: string[] = [];
   const timed: TimedJob[] = [];
   const problems: string[] = [];
-  for (let index = 1; index <= count; index++) {
+  for (let index = 1; index <= count && !(index > 1 && isOutOfTime()); index++) {
     const request = nextRequest(subject, rng, TIMED_POLL_MS);
     const { row: ended, seconds } = await runJob(subject, request);
     ids.push(ended.id);
@@ -126,11 +131,12 @@ async function idleMemory({ pid }: ServerProcess, seconds: number) {
 /** Probes `/healthz` while jobs run back to back, or while nothing runs. */
 async function probeHealth(subject: Subject, { isBusy, seconds, rng }: { isBusy: boolean; seconds: number; rng: Rng }) {
   const ending = new AbortController();
+  const { signal } = ending;
   let jobs = 0;
   const keepBusy = async (): Promise<void> => {
-    while (!ending.signal.aborted) {
-      await runJob(subject, nextRequest(subject, rng, BUSY_POLL_MS));
+    while (!signal.aborted) {
       jobs++;
+      await runJob(subject, { ...nextRequest(subject, rng, BUSY_POLL_MS), signal });
     }
   };
   const probing = probe(`${subject.url}/healthz`, { perSecond: PROBES_PER_SECOND, seconds }).finally(() =>
@@ -159,12 +165,13 @@ type IdleMemory = Awaited<ReturnType<typeof idleMemory>>;
 
 async function measure(server: ServerProcess, options: BenchOptions, idleAfterProfiling: IdleMemory | null) {
   const settings = settingsOf(options);
+  const jobCount = countOption(options, 'jobs', settings.jobs);
   const rng = makeRng(options.seed).fork('load');
   const subject = await openSubject(server);
   const { url, supernetId } = subject;
   // With --quick a server that has just profiled is the only one there is.
   const afterStart = server.hasProfiled ? null : await idleMemory(server, settings.idleSeconds);
-  const jobs = await timeJobs(subject, countOption(options, 'jobs', settings.jobs), rng);
+  const jobs = await timeJobs(subject, rng, { count: jobCount, isOutOfTime: options.isOutOfTime });
   const seconds = settings.probeSeconds;
   const healthIdle = await probeHealth(subject, { isBusy: false, seconds: seconds * IDLE_PROBE_SHARE, rng });
   const healthBusy = await probeHealth(subject, { isBusy: true, seconds, rng });
@@ -181,7 +188,7 @@ async function measure(server: ServerProcess, options: BenchOptions, idleAfterPr
     healthz: { idle: healthIdle, busy: healthBusy },
     requests,
   };
-  return { figures, settings: { ...settings, supernet: supernetId, evaluations: EVALUATIONS } };
+  return { figures, settings: { ...settings, jobs: jobCount, supernet: supernetId, evaluations: EVALUATIONS } };
 }
 
 type Figures = Awaited<ReturnType<typeof measure>>['figures'] & {
