@@ -8,11 +8,12 @@ import { loadProfile, parseProfile } from '../hardware/profile-file.js';
 import type { LatencyModel } from '../hardware/types.js';
 import { loadPredictor } from '../predictors/predictor.js';
 import { search } from '../search/evolve.js';
+import type { Candidate } from '../search/types.js';
 import { makeCostTable } from '../space/cost-table.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { SearchSpace } from '../space/types.js';
 import { deliver } from '../specialize/deliver.js';
-import { describeArchs } from '../specialize/describe.js';
+import { describeArchs, withIntervals } from '../specialize/describe.js';
 import { searchableResolutions, searchConstraints } from '../specialize/feasible.js';
 import type { SpecializationRequest } from '../specialize/types.js';
 import { loadBundle } from '../supernet/bundle.js';
@@ -98,7 +99,7 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
   const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
   const start = performance.now();
   try {
-    const { best, paretoFront, evaluations } = await search({
+    const found = await search({
       space,
       objective: predictor.asObjective(),
       constraints: searchConstraints(request, models),
@@ -111,6 +112,10 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
       onProgress: (at) => terminal.progress('searching', { done: at.evaluations, total: request.search.evaluations }),
     });
     const seconds = (performance.now() - start) / 1000;
+    const [best, ...paretoFront] = [found.best, ...found.paretoFront].map((candidate) =>
+      withIntervals({ predictor, latency }, candidate),
+    ) as [Candidate, ...Candidate[]]; // the best comes first
+    const { evaluations } = found;
     terminal.printJson({ best, paretoFront, evaluations, seconds });
     const rows = [best, ...paretoFront].map((candidate, index) => [
       index === 0 ? 'best' : `front ${index}`,
