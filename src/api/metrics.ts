@@ -38,10 +38,9 @@ export function makeMetrics({ specializations, queue }: Pick<ApiDeps, 'specializ
   const heap = new Gauge({ name: 'nodejs_heap_used_bytes', help: 'JavaScript heap in use', registers });
   const uptime = new Gauge({ name: 'process_uptime_seconds', help: 'Time since the process started', registers });
   const collect = async (): Promise<void> => {
-    const [counts, waiting] = await Promise.allSettled([specializations.countByStatus?.(), queue.depth()]);
+    const [counts, waiting] = await Promise.allSettled([specializations.countByStatus(), queue.depth()]);
     jobs.reset();
-    if (counts.status === 'fulfilled' && counts.value !== undefined)
-      for (const status of STATUSES) jobs.set({ status }, counts.value[status]);
+    if (counts.status === 'fulfilled') for (const status of STATUSES) jobs.set({ status }, counts.value[status]);
     depth.set(waiting.status === 'fulfilled' ? waiting.value : Number.NaN); // NaN: not known
     const memory = process.memoryUsage();
     resident.set(memory.rss);

@@ -49,8 +49,8 @@ export interface SpecializationStore {
   requestCancel(id: string): Promise<SpecializationRow | undefined>;
   /** Removes a finished row, and its artifact when no other row refers to it. Throws `conflict` for a queued or running row. False: no such row. */
   remove(id: string): Promise<boolean>;
-  /** Rows per status, for the metrics. Optional: a store that cannot count cheaply leaves it out. */
-  countByStatus?(): Promise<Readonly<Record<Status, number>>>;
+  /** Rows per status, for the metrics. */
+  countByStatus(): Promise<Readonly<Record<Status, number>>>;
 }
 
 /** A job taken by a worker; `attempt` is the fencing token of everything that follows. */

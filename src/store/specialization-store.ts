@@ -3,7 +3,13 @@ import type { Sha256 } from '../common/hash.js';
 import { invariant } from '../common/invariant.js';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import type { HistoryFilter, HistoryPage, SpecializationStore } from '../specialize/ports.js';
-import type { Report, SpecializationRequest, SpecializationRow } from '../specialize/types.js';
+import {
+  type Report,
+  type SpecializationRequest,
+  type SpecializationRow,
+  STATUSES,
+  type Status,
+} from '../specialize/types.js';
 import { removeUnreferenced } from './artifact-store.js';
 import { decodeCursor, encodeCursor, isUuid } from './cursor.js';
 import { guarded } from './database-error.js';
@@ -33,6 +39,7 @@ export function makeSpecializationStore(prisma: PrismaClient): SpecializationSto
     report: (id) => guarded(() => report(prisma, id)),
     requestCancel: (id) => guarded(() => requestCancel(prisma, id)),
     remove: (id) => guarded(() => remove(prisma, id)),
+    countByStatus: () => guarded(() => countByStatus(prisma)),
   };
 }
 
@@ -158,4 +165,11 @@ async function remove(prisma: PrismaClient, id: string): Promise<boolean> {
       `Specialization ${id} is ${kept.status}; only a finished one can be removed: cancel it first.`,
     );
   });
+}
+
+async function countByStatus(prisma: PrismaClient): Promise<Readonly<Record<Status, number>>> {
+  const groups = await prisma.specialization.groupBy({ by: ['status'], _count: { _all: true } });
+  const counts = new Map<Status, number>(groups.map(({ status, _count }) => [status, _count._all]));
+  // One entry per status by construction.
+  return Object.fromEntries(STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<Status, number>;
 }

@@ -18,6 +18,7 @@ describe('a store whose database cannot be reached', () => {
     ['report', ({ specializations }) => specializations.report(ID)],
     ['requestCancel', ({ specializations }) => specializations.requestCancel(ID)],
     ['remove', ({ specializations }) => specializations.remove(ID)],
+    ['countByStatus', ({ specializations }) => specializations.countByStatus()],
     ['claim', ({ jobs }) => jobs.claim(ID, 'w', LEASE_MS)],
     ['heartbeat', ({ jobs }) => jobs.heartbeat(ID, 1, LEASE_MS, PROGRESS)],
     ['finish', ({ jobs }) => jobs.finish(ID, 1, makeSucceeded(makeModel(1)))],

@@ -256,3 +256,13 @@ describe('removing', () => {
     }
   });
 });
+
+describe('counting', () => {
+  it('has a number for every status', async () => {
+    await succeed({});
+    await store.specializations.create(makeRequest());
+    await store.specializations.create(makeRequest());
+    const counts = { queued: 2, running: 0, succeeded: 1, failed: 0, canceled: 0 };
+    expect(await store.specializations.countByStatus()).toEqual(counts);
+  });
+});
