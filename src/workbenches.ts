@@ -35,9 +35,9 @@ interface WorkbenchOptions {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** Runs of one latency measurement: their median's 99 % interval is then about 2 % wide on a quiet machine. */
+/** Runs of one latency measurement, at least: their median's 99 % interval is then about 2 % wide on a quiet machine. */
 const LATENCY_SAMPLES = 300;
-/** Time after which a measurement ends though fewer runs than that were made, ms. */
+/** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
 const LATENCY_MAX_MS = 600;
 
 /** Where this machine's measuring lock lies within the data folder. */
