@@ -48,7 +48,7 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
       const resolutions = searchableResolutions(countable.space, [countable.resolutions], request.resolutions);
       const limits = searchConstraints(request, { costs: countable.costs, latency });
       const report = checkFeasibleFast(countable.space, limits, resolutions);
-      return report === undefined ? undefined : toProblem(infeasible(countable.space, limits, resolutions));
+      return report === undefined ? undefined : toProblem(infeasible(countable.space, limits, report));
     } catch (error) {
       if (error instanceof BespokeError) return toProblem(error);
       throw error;

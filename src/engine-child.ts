@@ -16,15 +16,18 @@ import { openWorkbenches, type Workbenches } from './workbenches.js';
 const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
 
 let opened: Promise<Workbenches> | undefined;
+let hasProfiled = false;
 
 /** Loads everything on first use, so that a restarted process serves the next job without being told. */
 function open(onProgress: (event: unknown) => void): Promise<Workbenches> {
-  opened ??= openWorkbenches(bundleDirs(options.modelDirs), { dataDir: options.dataDir, onProgress }).catch(
-    (error: unknown) => {
-      opened = undefined; // the next call tries again
-      throw error;
-    },
-  );
+  const { modelDirs, dataDir } = options;
+  const onProfiled = (): void => {
+    hasProfiled = true;
+  };
+  opened ??= openWorkbenches(bundleDirs(modelDirs), { dataDir, onProgress, onProfiled }).catch((error: unknown) => {
+    opened = undefined; // the next call tries again
+    throw error;
+  });
   return opened;
 }
 
@@ -53,6 +56,7 @@ serveParent({
     return {
       ...catalog,
       refused,
+      hasProfiled,
       profiles: [...byId.values()].flatMap(({ latency }) => (latency === undefined ? [] : [latency.profile])),
     };
   },

@@ -24,6 +24,8 @@ export interface EngineCatalog {
   readonly supernets: readonly SupernetInfo[];
   readonly hardware: readonly HardwareInfo[];
   readonly refused: readonly RefusedBundle[];
+  /** True: this process has measured the machine, and holds the memory that it took. */
+  readonly hasProfiled: boolean;
   /** Latency profiles as JSON, for pure arithmetic in other processes. */
   readonly profiles: readonly unknown[];
 }
@@ -53,11 +55,15 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
   const options: EngineOptions = { modelDirs, dataDir };
   const child = new Child(modulePath, [JSON.stringify(options)]);
   return {
-    load: (onProgress) =>
-      withEngineLost(
-        // The child's `load` emits Progress and nothing else.
-        child.call<EngineCatalog>('load', undefined, { onEvent: (event) => onProgress(event as Progress) }),
-      ),
+    load: async (onProgress) => {
+      // The child's `load` emits Progress and nothing else.
+      const onEvent = (event: unknown): void => onProgress(event as Progress);
+      const catalog = await withEngineLost(child.call<EngineCatalog>('load', undefined, { onEvent }));
+      if (!catalog.hasProfiled) return catalog;
+      // Measuring makes hundreds of sessions, whose memory the process keeps; a new one loads the profile in a moment.
+      child.kill();
+      return withEngineLost(child.call<EngineCatalog>('load', undefined, { onEvent }));
+    },
     estimate: (request, signal) => withEngineLost(child.call<EstimateResult>('estimate', request, { signal })),
     specialize: (claim: Claim, { signal, onProgress }) =>
       withEngineLost(

@@ -40,12 +40,19 @@ const POOL_SIZE = 6;
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+    const failures: unknown[] = [];
+    for (const close of closers.splice(0).reverse()) {
+      // What fails to close must not keep the rest open: the database above all.
+      await Promise.resolve()
+        .then(close)
+        .catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     return await start(config, options, { closers, closeAll });
   } catch (error) {
-    await closeAll();
+    await closeAll().catch(() => {}); // the first failure is the one to report
     throw error;
   }
 }

@@ -1,16 +1,16 @@
-import { join } from 'node:path';
 import type { EstimateRequest, EstimateResult, HardwareInfo, LatencyModelInfo, SupernetInfo } from './api/ports.js';
 import { BespokeError, toProblem } from './common/errors.js';
 import type { Progress } from './common/work.js';
 import type { RefusedBundle } from './engine-client.js';
 import { measureLatency } from './evaluate/latency.js';
+import { calibrateDrift } from './hardware/drift.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
 import { canMeasureHere, LOCAL_CPU_ID } from './hardware/local-cpu.js';
-import { loadProfile, saveProfile } from './hardware/profile-file.js';
+import { loadProfile, profilesDir, saveProfile } from './hardware/profile-file.js';
 import { profileLocalCpu } from './hardware/profile-local.js';
 import type { LatencyModel, LatencyProfile } from './hardware/types.js';
 import { loadPredictor } from './predictors/predictor.js';
-import { withMeasurementLock } from './runtime/measurement-lock.js';
+import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.js';
 import { runtimeVersion } from './runtime/session.js';
 import { archId, assertArchInSpace, canonicalArch } from './space/arch.js';
 import { makeCostTable } from './space/cost-table.js';
@@ -33,6 +33,8 @@ export interface Workbenches {
 interface WorkbenchOptions {
   readonly dataDir: string;
   readonly onProgress: (progress: Progress) => void;
+  /** Told when this machine was measured, which leaves a large heap behind. */
+  readonly onProfiled: () => void;
 }
 
 /** Runs of one latency measurement, at least: their median's 99 % interval is then about 2 % wide on a quiet machine. */
@@ -40,50 +42,66 @@ const LATENCY_SAMPLES = 300;
 /** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
 const LATENCY_MAX_MS = 600;
 
-/** Where this machine's measuring lock lies within the data folder. */
-const measuringDir = (dataDir: string): string => join(dataDir, 'hardware');
-
 /** Networks that the profile is measured on are drawn from this seed; a profile's revision says what came of it. */
 const PROFILE_SEED = 1;
 
 /** The kept profile of this machine for a space, or a new one where there is none or the machine has changed. */
-async function localProfile(space: SearchSpace, { dataDir, onProgress }: WorkbenchOptions): Promise<LatencyProfile> {
-  const dir = measuringDir(dataDir);
-  const kept = await loadProfile(dir, LOCAL_CPU_ID, space.id);
+async function localProfile(
+  space: SearchSpace,
+  { dataDir, onProgress, onProfiled }: WorkbenchOptions,
+): Promise<LatencyProfile> {
+  const dir = profilesDir(dataDir);
+  const kept = await keptProfile(dir, space.id);
   if (kept !== undefined && canMeasureHere(kept.hardware)) return kept;
-  const profile = await withMeasurementLock(dir, () => profileLocalCpu(space, { seed: PROFILE_SEED, onProgress }));
+  const profile = await withMeasurementLock(machineLockDir(), () =>
+    profileLocalCpu(space, { seed: PROFILE_SEED, onProgress }),
+  );
   await saveProfile(dir, profile);
+  onProfiled();
   return profile;
+}
+
+/** The profile on disk; a damaged one counts as missing, since it can be measured again. */
+async function keptProfile(dir: string, spaceId: string): Promise<LatencyProfile | undefined> {
+  try {
+    return await loadProfile(dir, LOCAL_CPU_ID, spaceId);
+  } catch (error) {
+    if (error instanceof BespokeError) return undefined;
+    throw error;
+  }
 }
 
 /** Loads one bundle and everything that predicts it. @throws BespokeError `bundle-invalid` */
 export async function openWorkbench(dir: string, options: WorkbenchOptions): Promise<Workbench> {
   const bundle = await loadBundle(dir);
+  if (bundle.calibration.count === 0) {
+    throw new BespokeError(
+      'bundle-invalid',
+      `${dir}: the bundle has no calibration images, and nothing can be delivered without`,
+    );
+  }
   const { space, sha256: weightsSha256 } = bundle.supernet;
-  const predictor = await loadPredictor(dir, { space, weightsSha256 });
   const profile = await localProfile(space, options);
+  const predictor = await loadPredictor(dir, { space, weightsSha256 });
   return {
     bundle,
     predictor,
     costs: makeCostTable(space),
     latency: makeLatencyModel(space, profile),
-    measuring: {
-      latency: (model, signal) =>
-        withMeasurementLock(
-          measuringDir(options.dataDir),
-          () =>
-            measureLatency(model, {
-              threads: 1,
-              statistic: 'p50',
-              minSamples: LATENCY_SAMPLES,
-              maxMs: LATENCY_MAX_MS,
-              signal,
-            }),
-          { signal },
-        ),
-    },
+    measuring: measuringOf(space, profile),
     versions: { bespoke: VERSION, onnxruntime: runtimeVersion(), node: process.version },
     now: () => performance.now(),
+  };
+}
+
+/** Measuring on this machine, one measurement at a time. */
+function measuringOf(space: SearchSpace, profile: LatencyProfile): Workbench['measuring'] {
+  const options = { threads: 1, statistic: profile.statistic, minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS };
+  const locked = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+    withMeasurementLock(machineLockDir(), work, { signal });
+  return {
+    latency: (model, signal) => locked(signal, () => measureLatency(model, { ...options, signal })),
+    drift: (signal) => locked(signal, () => calibrateDrift(space, profile, signal)),
   };
 }
 
@@ -94,8 +112,10 @@ export async function openWorkbenches(dirs: readonly string[], options: Workbenc
   for (const dir of dirs) {
     try {
       const bench = await openWorkbench(dir, options);
-      if (workbenches.has(bench.bundle.id))
+      if (workbenches.has(bench.bundle.id)) {
+        await bench.predictor.release();
         throw new BespokeError('bundle-invalid', `${dir}: the id "${bench.bundle.id}" is taken by another bundle`);
+      }
       workbenches.set(bench.bundle.id, bench);
     } catch (error) {
       if (!(error instanceof BespokeError)) throw error;

@@ -43,8 +43,13 @@ export function startWorker(worker: Omit<RunJobDeps, 'stopping'>, queue: Queue):
       deps.log.warn({ err: error }, 'the sweep for lost jobs did not finish');
     }
   };
+  let isSweeping = false;
   const nextSweep = (): void => {
-    sweeping = sweep();
+    if (isSweeping) return; // a slow database is not asked twice at once
+    isSweeping = true;
+    sweeping = sweep().finally(() => {
+      isSweeping = false;
+    });
   };
   nextSweep();
   const timer = setInterval(nextSweep, Math.max(250, deps.leaseMs / SWEEPS_PER_LEASE));

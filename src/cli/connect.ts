@@ -43,7 +43,7 @@ export async function withServer<T>(
   }
 }
 
-/** fetch reports a refused or lost connection as a TypeError with the system's error as its cause. */
+/** fetch reports whatever kept it from an answer as a TypeError with the reason as its cause. */
 function isUnreachable(error: unknown): boolean {
-  return error instanceof TypeError && error.cause instanceof Error && 'code' in error.cause;
+  return error instanceof TypeError && error.cause instanceof Error;
 }

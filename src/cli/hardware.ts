@@ -1,18 +1,14 @@
-import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { canMeasureHere, LOCAL_CPU_ID } from '../hardware/local-cpu.js';
-import { loadProfiles, saveProfile } from '../hardware/profile-file.js';
+import { loadProfiles, profilesDir, saveProfile } from '../hardware/profile-file.js';
 import { profileLocalCpu } from '../hardware/profile-local.js';
 import type { LatencyProfile } from '../hardware/types.js';
-import { withMeasurementLock } from '../runtime/measurement-lock.js';
+import { machineLockDir, withMeasurementLock } from '../runtime/measurement-lock.js';
 import type { SearchSpace } from '../space/types.js';
 import { EXIT } from './arguments.js';
 import { formatTable } from './format.js';
 import { writeOut } from './jobs.js';
 import type { Terminal } from './terminal.js';
-
-/** Where profiles are kept within the data folder. */
-export const profilesDir = (dataDir: string): string => join(dataDir, 'hardware');
 
 const row = ({ hardware, spaceId, statistic, holdout, measuredAt }: LatencyProfile): string[] => [
   hardware.id,
@@ -68,7 +64,7 @@ export async function profileCommand(
   }: { readonly space: SearchSpace; readonly dataDir: string; readonly id: string; readonly out: string | undefined },
 ): Promise<number> {
   const dir = profilesDir(dataDir);
-  const measured = await withMeasurementLock(dir, () =>
+  const measured = await withMeasurementLock(machineLockDir(), () =>
     profileLocalCpu(space, { seed: 1, onProgress: (progress) => terminal.progress('measuring', progress) }),
   );
   const profile: LatencyProfile =

@@ -627,6 +627,8 @@ export interface components {
             rejected: components["schemas"]["RejectedCandidate"][];
             paretoFront: components["schemas"]["Candidate"][];
             searchHistory: components["schemas"]["SearchPoint"][];
+            /** @description The time limit ended the search before its evaluations were used. */
+            searchCutShort: boolean;
             layers: components["schemas"]["Layer"][];
             artifact: components["schemas"]["Artifact"];
             supernet: {

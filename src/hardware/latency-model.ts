@@ -36,16 +36,14 @@ export function makeLatencyModel(space: SearchSpace, profile: LatencyProfile, dr
   };
 }
 
-/**
- * What a network predicted at `ms` stays under when it is measured, in nine of ten cases: the prediction plus the held-out networks'
- * 90th percentile of error. A search that keeps this under a budget serves networks that hold it.
- */
-export function upperBound(profile: LatencyProfile, ms: number): number {
-  return ms * (1 + profile.holdout.p90Percent / 100);
-}
+/** Beyond this share an error says only that the model is of no use; it keeps the interval's upper end finite. */
+const MAX_ERROR_SHARE = 0.9;
 
-/** The interval around a prediction that held nine of ten held-out networks. */
+/**
+ * The interval that held nine of ten held-out networks: their error e is a share of the measured value, so a network predicted at `ms`
+ * is measured between ms / (1 + e) and ms / (1 - e).
+ */
 export function latencyInterval(profile: LatencyProfile, ms: number): Interval {
-  const share = profile.holdout.p90Percent / 100;
-  return { low: Math.max(0, ms * (1 - share)), high: ms * (1 + share) };
+  const share = Math.min(MAX_ERROR_SHARE, profile.holdout.p90Percent / 100);
+  return { low: ms / (1 + share), high: ms / (1 - share) };
 }

@@ -5,6 +5,9 @@ import { BespokeError } from '../common/errors.js';
 import { canonicalJson, type Sha256, sha256 } from '../common/hash.js';
 import type { LatencyProfile } from './types.js';
 
+/** Where profiles are kept within a data folder. */
+export const profilesDir = (dataDir: string): string => join(dataDir, 'hardware');
+
 /** A profile's figures: everything but when and how long it was measured, and the revision made of them. */
 export type ProfileFigures = Omit<LatencyProfile, 'revision' | 'measuredAt' | 'seconds'>;
 

@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BespokeError } from '../common/errors.js';
+
+/** Where this user's lock of this machine lies: one folder, whatever data folders are in use. */
+export const machineLockDir = (): string => join(tmpdir(), `bespoke-${userInfo().uid}`);
 
 /** How often a waiter looks again. Measurements take a tenth of a second to half a minute. */
 const POLL_MS = 50;

@@ -14,7 +14,7 @@ import {
   mutateGenome,
   randomGenome,
 } from './genome.js';
-import { belowMinScore, findFeasible, infeasible } from './infeasible.js';
+import { belowMinScore, checkFeasibleFast, findFeasible, infeasible } from './infeasible.js';
 import { makePool, type Pool } from './pool.js';
 import type { SearchOptions, SearchProgress, SearchResult } from './result.js';
 import { makeScorer, type Scored, type Scorer } from './scorer.js';
@@ -227,6 +227,9 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   throwIfAborted(options.signal);
   const distinct = countSubnets(options.space) * BigInt(run.genetics.resolutions.length);
   await (distinct <= BigInt(options.evaluations) ? listAll(run) : evolve(run));
-  if (run.pool.elite.length === 0) throw infeasible(options.space, options.constraints, options.resolutions);
+  if (run.pool.elite.length === 0) {
+    const { space, constraints, resolutions } = options;
+    throw infeasible(space, constraints, checkFeasibleFast(space, constraints, resolutions));
+  }
   return finish(run);
 }

@@ -122,15 +122,15 @@ function sentenceOf(spaceId: string, constraints: readonly Constraint[], report:
 
 /**
  * The error of a search in which nothing was feasible.
+ * @param found what `checkFeasibleFast` says of it; undefined where it proves nothing
  * @returns BespokeError `infeasible-constraints` with `binding` and `nearestFeasible`
  */
 export function infeasible(
   space: SearchSpace,
   constraints: readonly Constraint[],
-  resolutions: readonly number[],
+  found: InfeasibilityReport | undefined,
 ): BespokeError {
-  const all = constraints.map(({ id }) => id);
-  const report = checkFeasibleFast(space, constraints, resolutions) ?? { binding: all, nearestFeasible: {} };
+  const report = found ?? { binding: constraints.map(({ id }) => id), nearestFeasible: {} };
   return new BespokeError('infeasible-constraints', sentenceOf(space.id, constraints, report), { ...report });
 }
 

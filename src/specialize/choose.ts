@@ -8,10 +8,7 @@ export interface ChoiceState {
   readonly front: readonly Candidate[];
   readonly tried: ReadonlySet<string>;
   readonly maxLatencyMs: number | undefined;
-  /**
-   * Measured over predicted latency, as far as known: 1 + the model's hold-out error before the first measurement,
-   * the worst measured ratio after it.
-   */
+  /** Measured over predicted latency, as far as known; see {@link latencyRatio}. */
   readonly latencyRatio: number;
 }
 
@@ -26,4 +23,16 @@ export function nextCandidate({ front, tried, maxLatencyMs, latencyRatio }: Choi
   const keeping = byAccuracy.find(({ predictedLatencyMs }) => (predictedLatencyMs ?? 0) * latencyRatio <= maxLatencyMs);
   if (keeping !== undefined) return keeping;
   return [...left].sort((a, b) => (a.predictedLatencyMs ?? 0) - (b.predictedLatencyMs ?? 0))[0];
+}
+
+/**
+ * What measured latency is expected to be of predicted: before the first measurement the machine's drift times the model's error margin,
+ * afterwards the median of what was measured, so that one disturbed measurement does not turn every good candidate away.
+ * @param expected the ratio before anything was measured
+ * @param measured upper bounds over predictions, in order
+ */
+export function latencyRatio(expected: number, measured: readonly number[]): number {
+  if (measured.length === 0) return expected;
+  const sorted = [...measured].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] as number; // the list is not empty
 }

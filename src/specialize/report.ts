@@ -63,6 +63,7 @@ export function makeReport(
     rejected,
     paretoFront: searched.paretoFront,
     searchHistory: searched.history,
+    searchCutShort: searched.cutShort,
     layers: delivery.layers.map((layer) => {
       const latencyMs = perLayer.get(layer.name);
       return latencyMs === undefined ? layer : { ...layer, latencyMs };

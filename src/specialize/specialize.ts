@@ -1,5 +1,6 @@
 import { BespokeError, toProblem } from '../common/errors.js';
 import { throwIfAborted } from '../common/work.js';
+import { latencyInterval } from '../hardware/latency-model.js';
 import type { LatencyModel } from '../hardware/types.js';
 import type { AccuracyPredictor } from '../predictors/predictor.js';
 import { search } from '../search/evolve.js';
@@ -7,7 +8,7 @@ import type { SearchResult } from '../search/result.js';
 import type { Candidate } from '../search/types.js';
 import type { CostTable } from '../space/cost-table.js';
 import type { Bundle } from '../supernet/types.js';
-import { MAX_CANDIDATES, nextCandidate } from './choose.js';
+import { latencyRatio, MAX_CANDIDATES, nextCandidate } from './choose.js';
 import { type Delivery, deliver } from './deliver.js';
 import { describeArchs, withIntervals } from './describe.js';
 import { searchableResolutions, searchConstraints } from './feasible.js';
@@ -108,10 +109,16 @@ async function deliverFirstPassing(
   const rejected: RejectedCandidate[] = [];
   const tried = new Set<string>();
   const seconds = { extractSeconds: 0, calibrateSeconds: 0, verifySeconds: 0 };
-  let latencyRatio = 1 + (bench.latency?.profile.holdout.p90Percent ?? 0) / 100;
+  const expected = await expectedRatio(bench, request, work.signal);
+  const ratios: number[] = [];
   for (let index = 0; index < MAX_CANDIDATES; index++) {
     const { maxLatencyMs } = request.constraints;
-    const candidate = nextCandidate({ front: searched.paretoFront, tried, maxLatencyMs, latencyRatio });
+    const candidate = nextCandidate({
+      front: searched.paretoFront,
+      tried,
+      maxLatencyMs,
+      latencyRatio: latencyRatio(expected, ratios),
+    });
     if (candidate === undefined) break;
     tried.add(candidate.archId);
     const attempt = await tryCandidate(bench, { request, candidate, index, work, seconds });
@@ -119,15 +126,27 @@ async function deliverFirstPassing(
       return { ...attempt, candidate, rejected, timings: seconds };
     }
     rejected.push({ candidate, checks: attempt.checks });
-    latencyRatio = Math.max(latencyRatio, ratioOf(candidate, attempt.measured));
+    ratios.push(...ratioOf(candidate, attempt.measured));
   }
   throw verificationFailed(rejected);
 }
 
-/** Measured upper bound over predicted latency. */
-function ratioOf({ predictedLatencyMs }: Candidate, { measuredLatency }: MeasuredFigures): number {
-  if (predictedLatencyMs === undefined || measuredLatency === undefined) return 1;
-  return measuredLatency.highMs / predictedLatencyMs;
+/** What a prediction has to be multiplied with before anything was measured: how slow the machine is now, and how far the model errs. */
+async function expectedRatio(
+  { latency, measuring }: Workbench,
+  request: Claim['request'],
+  signal: AbortSignal,
+): Promise<number> {
+  if (latency === undefined || request.constraints.maxLatencyMs === undefined) return 1;
+  const margin = latencyInterval(latency.profile, 1).high;
+  const isMeasured = request.verify.latency === 'measured';
+  return isMeasured && measuring.drift !== undefined ? margin * (await measuring.drift(signal)) : margin;
+}
+
+/** Measured upper bound over predicted latency, where there are both. */
+function ratioOf({ predictedLatencyMs }: Candidate, { measuredLatency }: MeasuredFigures): readonly number[] {
+  if (predictedLatencyMs === undefined || measuredLatency === undefined) return [];
+  return [measuredLatency.highMs / predictedLatencyMs];
 }
 
 interface TryOptions {

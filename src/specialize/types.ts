@@ -93,6 +93,8 @@ export interface Report {
   readonly rejected: readonly RejectedCandidate[];
   readonly paretoFront: readonly Candidate[];
   readonly searchHistory: readonly SearchPoint[];
+  /** True: the time limit ended the search before its evaluations were used. */
+  readonly searchCutShort: boolean;
   readonly layers: readonly (LayerSpec & { readonly latencyMs?: number })[];
   /** How an image becomes the model's input, and what its outputs are called. */
   readonly input: InputSpec & { readonly classNames: readonly string[] };

@@ -1,8 +1,10 @@
+import { BespokeError } from '../common/errors.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { measureParity } from '../evaluate/parity.js';
 import { measureTop1 } from '../evaluate/top1.js';
 import type { MeasuredLatency } from '../evaluate/types.js';
 import { assertStandardOperators, checkModel, countModelMacs } from '../onnx/check.js';
+import type { OnnxModel } from '../onnx/ir.js';
 import type { Bundle } from '../supernet/types.js';
 import { checkAll } from './checks.js';
 import type { Delivery } from './deliver.js';
@@ -12,6 +14,8 @@ import type { Check, MeasuredFigures, SpecializationRequest } from './types.js';
 export interface Measuring {
   /** Measures a model here, one measurement at a time per machine; absent: this machine is not that hardware. */
   readonly latency: ((model: Uint8Array, signal: AbortSignal) => Promise<MeasuredLatency>) | undefined;
+  /** How slow this machine is now against when its profile was measured; 1.1 = 10 % slower. */
+  readonly drift: ((signal: AbortSignal) => Promise<number>) | undefined;
 }
 
 /** Images for parity: enough that every class and kernel position occurs, few enough to cost some 10 ms. */
@@ -34,12 +38,12 @@ export async function verify(
   { request, delivery, signal }: VerifyOptions,
 ): Promise<{ readonly measured: MeasuredFigures; readonly checks: readonly Check[] }> {
   const { extracted, costs } = delivery;
-  checkModel(extracted.onnx);
-  assertStandardOperators(extracted.onnx);
   const parityRelative = await parityOf(bundle, delivery);
   signal.throwIfAborted();
   const isLatencyAsked = request.verify.latency === 'measured';
-  const measuredLatency = isLatencyAsked ? await measuring.latency?.(extracted.model, signal) : undefined;
+  const measuredLatency = isLatencyAsked
+    ? await latencyAgainst(request.constraints.maxLatencyMs, () => measuring.latency?.(extracted.model, signal))
+    : undefined;
   signal.throwIfAborted();
   const isLabeled = bundle.verification.labels !== undefined && bundle.verification.count > 0;
   const accuracy = isLabeled
@@ -56,7 +60,29 @@ export async function verify(
     peakMemoryBytes: costs.peakMemoryBytes,
   };
   const whyNoLatency = isLatencyAsked ? 'this machine is not that hardware type' : 'not measured, as the request asked';
-  return { measured, checks: checkAll(request.constraints, measured, whyNoLatency) };
+  return { measured, checks: [structureOf(extracted.onnx), ...checkAll(request.constraints, measured, whyNoLatency)] };
+}
+
+/** The graph is whole and uses standard operators alone. */
+function structureOf(onnx: OnnxModel): Check {
+  try {
+    checkModel(onnx);
+    assertStandardOperators(onnx);
+    return { id: 'structure', outcome: 'passed', detail: `${onnx.graph.nodes.length} nodes, standard operators only` };
+  } catch (error) {
+    if (!(error instanceof BespokeError)) throw error;
+    return { id: 'structure', outcome: 'failed', detail: error.message };
+  }
+}
+
+/** A measurement; one that leaves open whether the budget is kept (its interval holds the budget) is made once more, and the second counts. */
+async function latencyAgainst(
+  budgetMs: number | undefined,
+  measure: () => Promise<MeasuredLatency> | undefined,
+): Promise<MeasuredLatency | undefined> {
+  const first = await measure();
+  const isOpen = first !== undefined && budgetMs !== undefined && first.lowMs <= budgetMs && first.highMs > budgetMs;
+  return isOpen ? await measure() : first;
 }
 
 async function parityOf(bundle: Bundle, { arch, layers, statistics, extracted }: Delivery): Promise<number> {

@@ -78,6 +78,7 @@ export function reportOf(row: SpecializationRow, artifact: ArtifactInfo): Report
       },
     ],
     paretoFront: [CANDIDATE, BARE],
+    searchCutShort: false,
     searchHistory: [{ evaluations: 1000, bestTop1: 0.9, frontSize: 12 }],
     layers: LAYERS,
     artifact,

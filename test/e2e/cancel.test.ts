@@ -80,7 +80,7 @@ describe('the main job itself', () => {
   let bench: Workbench;
   beforeAll(async () => {
     const dir = await writeTinyBundle(join(scratch, 'small'));
-    bench = await openWorkbench(dir, { dataDir: join(scratch, 'data'), onProgress: () => {} });
+    bench = await openWorkbench(dir, { dataDir: join(scratch, 'data'), onProgress: () => {}, onProfiled: () => {} });
   });
 
   const run = (stop: Stage | undefined) => {

@@ -82,6 +82,7 @@ function makeReport(model: Uint8Array, figures: Figures): Report {
     checks: [{ id: 'parity', outcome: 'passed', limit: 1e-4, value: 1e-7, detail: 'ok' }],
     rejected: [],
     paretoFront: [delivered],
+    searchCutShort: false,
     searchHistory: [{ evaluations: 10, bestTop1: 0.9, frontSize: 1 }],
     layers: [],
     input: {
