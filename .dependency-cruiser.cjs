@@ -44,7 +44,7 @@ const rooms = {
     layer: 7,
     rooms: ['common', 'specialize', 'generated'],
     packages: [
-      'express', 'express-openapi-validator', 'express-rate-limit', 'helmet', '@scalar/express-api-reference',
+      'express', 'helmet',
       'ajv', 'ajv-formats', 'pino', 'prom-client', 'yaml',
     ],
   },

@@ -42,6 +42,8 @@ export const ENVIRONMENT = {
   BESPOKE_MAX_ATTEMPTS: '3: how often a job is tried before it fails, 1..100',
   BESPOKE_LOG_LEVEL: 'info: silent, error, warn, info or debug',
   BESPOKE_URL: 'a running server that the command line uses',
+  BESPOKE_DEBUG: '1 shows where an unexpected error of a command came from',
+  XDG_DATA_HOME: '~/.local/share: where BESPOKE_DATA_DIR lies by default, in its folder bespoke',
 } as const satisfies Record<string, string>;
 
 /** The folders that are named, in place of the package's own: what is served is then exactly what was asked for. */

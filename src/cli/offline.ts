@@ -13,8 +13,8 @@ import { makeCostTable } from '../space/cost-table.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { SearchSpace } from '../space/types.js';
 import { deliver } from '../specialize/deliver.js';
-import { describeArchs, withIntervals } from '../specialize/describe.js';
-import { searchableResolutions, searchConstraints } from '../specialize/feasible.js';
+import { withIntervals } from '../specialize/describe.js';
+import { searchOptionsOf } from '../specialize/search-options.js';
 import type { SpecializationRequest } from '../specialize/types.js';
 import { loadBundle } from '../supernet/bundle.js';
 import type { Bundle } from '../supernet/types.js';
@@ -87,28 +87,26 @@ async function readText(path: string): Promise<string> {
   }
 }
 
+/** The weights that a predictor says it was made for; they are not at hand in a search alone, so its own word is taken. */
+async function madeFor(dir: string): Promise<string> {
+  const card = await readJson(join(dir, 'predictor.json'));
+  const sha = typeof card === 'object' && card !== null ? Reflect.get(card, 'weightsSha256') : undefined;
+  if (typeof sha === 'string') return sha;
+  throw new BespokeError(
+    'bundle-invalid',
+    `"${join(dir, 'predictor.json')}" does not say which weights it was made for`,
+  );
+}
+
 /** `bespoke search`: a search alone. */
 export async function searchCommand(terminal: Terminal, options: SearchCommandOptions): Promise<number> {
   const { space, request } = options;
-  const card = await readJson(join(options.predictor, 'predictor.json'));
-  // parsed and checked again by loadPredictor; the weights that it was made for are not at hand here, so its own word is taken
-  const { weightsSha256 } = card as { readonly weightsSha256: string };
-  const predictor = await loadPredictor(options.predictor, { space, weightsSha256 });
-  const latency = await latencyModelOf(options);
-  const models = { costs: makeCostTable(space), latency };
-  const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
+  const predictor = await loadPredictor(options.predictor, { space, weightsSha256: await madeFor(options.predictor) });
   const start = performance.now();
   try {
+    const latency = await latencyModelOf(options);
     const found = await search({
-      space,
-      objective: predictor.asObjective(),
-      constraints: searchConstraints(request, models),
-      resolutions: searchableResolutions(space, known, request.resolutions),
-      describe: (archs) => describeArchs(models, archs),
-      frontAxis: request.constraints.maxLatencyMs === undefined ? 'macs' : 'maxLatencyMs',
-      evaluations: request.search.evaluations,
-      seed: request.seed,
-      ...(request.constraints.minTop1 === undefined ? {} : { minScore: request.constraints.minTop1 }),
+      ...searchOptionsOf({ space, predictor, costs: makeCostTable(space), latency }, request),
       onProgress: (at) => terminal.progress('searching', { done: at.evaluations, total: request.search.evaluations }),
     });
     const seconds = (performance.now() - start) / 1000;

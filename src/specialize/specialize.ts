@@ -10,10 +10,10 @@ import type { CostTable } from '../space/cost-table.js';
 import type { Bundle } from '../supernet/types.js';
 import { latencyRatio, MAX_CANDIDATES, nextCandidate } from './choose.js';
 import { type Delivery, deliver } from './deliver.js';
-import { describeArchs, withIntervals } from './describe.js';
-import { searchableResolutions, searchConstraints } from './feasible.js';
+import { withIntervals } from './describe.js';
 import type { Claim } from './ports.js';
 import { type Delivered, makeReport, type Versions } from './report.js';
+import { searchOptionsOf } from './search-options.js';
 import type { Check, JobProgress, MeasuredFigures, Outcome, RejectedCandidate } from './types.js';
 import { type Measuring, verify } from './verify.js';
 
@@ -64,27 +64,9 @@ export async function specialize(bench: Workbench, claim: Claim, work: Work): Pr
 }
 
 function runSearch(bench: Workbench, { request }: Claim, { signal, onProgress }: Work): Promise<SearchResult> {
-  const { space } = bench.bundle.supernet;
-  const { constraints } = request;
-  const known = [
-    bench.predictor.resolutions,
-    ...(bench.latency === undefined ? [] : [bench.latency.profile.resolutions]),
-  ];
-  const isLatencyLimited = constraints.maxLatencyMs !== undefined;
   return search({
-    space,
-    objective: bench.predictor.asObjective(),
-    constraints: searchConstraints(request, bench),
-    resolutions: searchableResolutions(space, known, request.resolutions),
-    describe: (archs) => describeArchs(bench, archs),
-    frontAxis: isLatencyLimited ? 'maxLatencyMs' : 'macs',
-    evaluations: request.search.evaluations,
-    seed: request.seed,
+    ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
     signal,
-    ...(constraints.minTop1 === undefined ? {} : { minScore: constraints.minTop1 }),
-    ...(request.search.maxSeconds === undefined
-      ? {}
-      : { maxSeconds: request.search.maxSeconds, now: () => bench.now() / 1000 }),
     onProgress: ({ evaluations, bestTop1 }) =>
       onProgress({
         stage: 'searching',

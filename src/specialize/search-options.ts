@@ -1,0 +1,40 @@
+import type { LatencyModel } from '../hardware/types.js';
+import type { AccuracyPredictor } from '../predictors/predictor.js';
+import type { SearchOptions } from '../search/result.js';
+import type { CostTable } from '../space/cost-table.js';
+import type { SearchSpace } from '../space/types.js';
+import { describeArchs } from './describe.js';
+import { searchableResolutions, searchConstraints } from './feasible.js';
+import type { SpecializationRequest } from './types.js';
+
+/** Everything that predicts architectures of one space. */
+export interface Predicting {
+  readonly space: SearchSpace;
+  readonly predictor: AccuracyPredictor;
+  readonly costs: CostTable;
+  readonly latency: LatencyModel | undefined;
+}
+
+/**
+ * The search that a request asks for: its limits, resolutions, seed and budgets; the front trades accuracy against latency where that is
+ * limited, else against MACs.
+ * @throws BespokeError `no-latency-data` or `invalid-request` where the request asks for what cannot be predicted
+ */
+export function searchOptionsOf(models: Predicting, request: SpecializationRequest): SearchOptions {
+  const { space, predictor, latency } = models;
+  const { constraints, resolutions, seed } = request;
+  const { evaluations, maxSeconds } = request.search;
+  const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
+  return {
+    space,
+    objective: predictor.asObjective(),
+    constraints: searchConstraints(request, models),
+    resolutions: searchableResolutions(space, known, resolutions),
+    describe: (archs) => describeArchs(models, archs),
+    frontAxis: constraints.maxLatencyMs === undefined ? 'macs' : 'maxLatencyMs',
+    evaluations,
+    seed,
+    ...(constraints.minTop1 === undefined ? {} : { minScore: constraints.minTop1 }),
+    ...(maxSeconds === undefined ? {} : { maxSeconds, now: () => performance.now() / 1000 }),
+  };
+}
