@@ -1,13 +1,25 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Specialization } from '../../src/client/client.js';
 import { specialize, type Workbench } from '../../src/specialize/specialize.js';
 import { STAGES, type Stage } from '../../src/specialize/types.js';
 import { openWorkbench } from '../../src/workbenches.js';
-import { endAll, finished, get, post, type ServerProcess, startServer, until } from '../helpers/server-process.js';
+import {
+  bodyOf,
+  endAll,
+  finished,
+  get,
+  post,
+  type ServerProcess,
+  startServer,
+  until,
+} from '../helpers/server-process.js';
 import { saveTinyProfile, writeTinyBundle } from '../helpers/tiny-bundle.js';
+
+// Real processes: on a busy machine the start of each can take many seconds.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let scratch: string;
 let server: ServerProcess;
@@ -22,7 +34,7 @@ beforeAll(async () => {
   const images = { calibrationImages: 40_000, verificationImages: 40_000 };
   await Promise.all([writeTinyBundle(options.models, images), saveTinyProfile(options.dataDir)]);
   server = await startServer(options);
-}, 120_000);
+});
 afterAll(async () => {
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });
@@ -31,7 +43,7 @@ afterAll(async () => {
 async function cancel(id: string): Promise<Specialization> {
   const response = await fetch(`${server.url}/v1/specializations/${id}/cancel`, { method: 'POST' });
   expect(response.status).toBe(200);
-  return (await response.json()) as Specialization; // the contract's shape
+  return bodyOf(response);
 }
 
 describe('a running job', () => {

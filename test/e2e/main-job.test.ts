@@ -2,16 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as web from 'onnxruntime-web';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Specialization } from '../../src/client/client.js';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ProblemBody, Specialization } from '../../src/client/client.js';
 import { sha256 } from '../../src/common/hash.js';
+import type { components } from '../../src/generated/openapi.js';
 import { createSession } from '../../src/runtime/session.js';
 import { maxArch, minArch } from '../../src/space/arch.js';
 import { archCosts } from '../../src/space/costs.js';
 import type { Report } from '../../src/specialize/types.js';
-import { endAll, post, type ServerProcess, startServer } from '../helpers/server-process.js';
+import { bodyOf, endAll, post, type ServerProcess, startServer } from '../helpers/server-process.js';
 import { randomImages } from '../helpers/supernets.js';
 import { saveTinyProfile, TINY_SPACE, writeTinyBundle } from '../helpers/tiny-bundle.js';
+
+// Real processes: on a busy machine the start of each can take many seconds.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 /** One server and one finished job; every test looks at another side of it. */
 let scratch: string;
@@ -33,8 +37,8 @@ beforeAll(async () => {
   await Promise.all([writeTinyBundle(options.models), saveTinyProfile(options.dataDir)]);
   server = await startServer(options);
   row = await post(server.url, BODY, 60);
-  report = (await (await fetch(`${server.url}/v1/specializations/${row.id}/report`)).json()) as Report; // checked below
-}, 120_000);
+  report = await bodyOf<Report>(await fetch(`${server.url}/v1/specializations/${row.id}/report`));
+});
 afterAll(async () => {
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });
@@ -141,7 +145,7 @@ describe('a specialization over HTTP', () => {
 
   it('has a front as data, table and plot, no candidate of which is dominated', async () => {
     const path = `/v1/specializations/${row.id}/front`;
-    const { candidates, deliveredArchId } = await (await fetchPath(path)).json();
+    const { candidates, deliveredArchId } = await bodyOf<components['schemas']['Front']>(await fetchPath(path));
     expect(deliveredArchId).toBe(resultOf(row).archId);
     expect(candidates).toEqual(report.paretoFront);
     const figures = report.paretoFront.map(({ predictedTop1, predictedLatencyMs = 0 }) => [
@@ -184,13 +188,13 @@ describe('a specialization over HTTP', () => {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ archs: [arch], constraints: { maxMacs: 1 } }),
     });
-    const { candidates, feasibility } = await response.json();
+    const { candidates, feasibility } = await bodyOf<components['schemas']['Estimate']>(response);
     expect(candidates[0]).toMatchObject({
       archId: predicted.archId,
       macs: predicted.macs,
       predictedLatencyMs: predicted.predictedLatencyMs,
     });
-    expect(candidates[0].predictedTop1).toBeCloseTo(predicted.predictedTop1, 6);
+    expect(candidates[0]?.predictedTop1).toBeCloseTo(predicted.predictedTop1, 6);
     const smallest = archCosts(TINY_SPACE, { ...minArch(TINY_SPACE), resolution: 8 }).macs;
     expect(feasibility).toMatchObject({
       verdict: 'infeasible',
@@ -209,10 +213,10 @@ describe('what cannot be met', () => {
     });
     expect(response.status).toBe(422);
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    const problem = await response.json();
+    const problem = await bodyOf<ProblemBody>(response);
     expect(problem).toMatchObject({ code: 'infeasible-constraints', binding: ['maxLatencyMs'] });
     // The nearest value is one that can be met.
-    const nearest = problem.nearestFeasible.maxLatencyMs;
+    const nearest = problem.nearestFeasible?.maxLatencyMs ?? 0;
     const asked = {
       constraints: { maxLatencyMs: nearest },
       verify: { latency: 'skip' as const },
@@ -233,6 +237,6 @@ describe('what cannot be met', () => {
       },
     });
     const model = await fetchPath(`/v1/specializations/${failed.id}/model.onnx`);
-    expect([model.status, (await model.json()).code]).toEqual([409, 'conflict']);
+    expect([model.status, (await bodyOf<ProblemBody>(model)).code]).toEqual([409, 'conflict']);
   });
 });

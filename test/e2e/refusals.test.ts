@@ -4,7 +4,7 @@ import { chmod, cp, mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } fr
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PREDICTOR_FILES } from '../../src/predictors/file.js';
 import { addBundleFiles } from '../../src/supernet/bundle.js';
 import {
@@ -19,6 +19,9 @@ import {
   startServer,
 } from '../helpers/server-process.js';
 import { saveTinyProfile, writeTinyBundle } from '../helpers/tiny-bundle.js';
+
+// Real processes: on a busy machine the start of each can take many seconds.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let scratch: string;
 let options: CliOptions;
@@ -228,7 +231,7 @@ describe('a data folder that cannot be written', () => {
     } finally {
       spawnSync('umount', ['-l', dataDir]);
     }
-  }, 120_000);
+  });
 
   /** A row of several kB that no worker takes long over. */
   const ROW = {
@@ -284,5 +287,5 @@ describe.skipIf(!HAS_PROC)('a data folder with a server (needs /proc)', () => {
     );
     expect(await get(first.url, row.id)).toMatchObject({ status: 'succeeded', request: { supernetId: 'whole' } });
     expect((await first.stop()).code).toBe(0);
-  }, 60_000);
+  });
 });

@@ -3,12 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Specialization } from '../../src/client/client.js';
 import { minArch } from '../../src/space/arch.js';
 import { archCosts } from '../../src/space/costs.js';
-import { endAll, post, type ServerProcess, startServer } from '../helpers/server-process.js';
+import { bodyOf, endAll, post, type ServerProcess, startServer } from '../helpers/server-process.js';
 import { saveTinyProfile, TINY_SPACE, writeTinyBundle } from '../helpers/tiny-bundle.js';
+
+// Real processes: on a busy machine the start of each can take many seconds.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let scratch: string;
 let server: ServerProcess;
@@ -18,7 +21,7 @@ beforeAll(async () => {
   const options = { dataDir: join(scratch, 'data'), models: join(scratch, 'models') };
   await Promise.all([writeTinyBundle(options.models), saveTinyProfile(options.dataDir)]);
   server = await startServer(options);
-}, 120_000);
+});
 afterAll(async () => {
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });
@@ -198,7 +201,10 @@ describe('the history', () => {
     const first = await fetch(`${server.url}/v1/specializations?label=run=${run}&limit=3`);
     const [, next = ''] = /^<(.*)>; rel="next"$/.exec(first.headers.get('link') ?? '') ?? [];
     const second = await ask(next);
-    const seen = [...(await first.json()).items, ...(second.body.items as Specialization[])].map(({ id }) => id);
+    const seen = [
+      ...(await bodyOf<{ items: readonly Specialization[] }>(first)).items,
+      ...(second.body.items as Specialization[]),
+    ].map(({ id }) => id);
     expect(seen).toEqual(newestFirst);
     const csv = await ask(`/v1/specializations?label=run=${run}`, { headers: { Accept: 'text/csv' } });
     expect(String(csv.body.text).trim().split(/\r?\n/)).toHaveLength(newestFirst.length + 1);

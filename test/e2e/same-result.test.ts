@@ -1,14 +1,25 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CreateSpecialization, Specialization } from '../../src/client/client.js';
 import { sha256 } from '../../src/common/hash.js';
 import { minArch } from '../../src/space/arch.js';
 import { archCosts } from '../../src/space/costs.js';
 import type { Report } from '../../src/specialize/types.js';
-import { type CliOptions, endAll, post, runCli, type ServerProcess, startServer } from '../helpers/server-process.js';
+import {
+  bodyOf,
+  type CliOptions,
+  endAll,
+  post,
+  runCli,
+  type ServerProcess,
+  startServer,
+} from '../helpers/server-process.js';
 import { saveTinyProfile, TINY_SPACE, writeTinyBundle } from '../helpers/tiny-bundle.js';
+
+// Real processes: on a busy machine the start of each can take many seconds.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let scratch: string;
 let options: CliOptions;
@@ -56,7 +67,7 @@ async function work({ url }: ServerProcess): Promise<Results> {
   const forced: Specialization[] = [];
   for (const body of requests) forced.push(await post(url, body, 60));
   const open = await post(url, OPEN, 60);
-  const openReport = (await (await fetch(`${url}/v1/specializations/${open.id}/report`)).json()) as Report; // the contract's shape
+  const openReport = await bodyOf<Report>(await fetch(`${url}/v1/specializations/${open.id}/report`));
   const model = await fetch(`${url}/v1/specializations/${forced[0]?.id}/model.onnx`);
   return { forced, open, openReport, model: new Uint8Array(await model.arrayBuffer()) };
 }
@@ -73,7 +84,7 @@ beforeAll(async () => {
     take(await work(server));
     await server.stop();
   }
-}, 180_000);
+});
 afterAll(async () => {
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CreateSpecialization, Specialization } from '../../src/client/client.js';
 import { sha256 } from '../../src/common/hash.js';
 import {
@@ -24,6 +24,9 @@ import {
 } from '../helpers/server-process.js';
 import { saveTinyProfile, writeTinyBundle } from '../helpers/tiny-bundle.js';
 import { execute, startTestServer, type TestServer } from '../integration/store-database.js';
+
+// Real processes: on a busy machine the start of each can take many seconds.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const HAS_REDIS = spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
 const LEASE_MS = 1000;
@@ -81,7 +84,7 @@ describe.skipIf(!HAS_REDIS || !HAS_PROC)(
       const profiles = [workerOptions, serverOptions].map(({ dataDir }) => saveTinyProfile(dataDir));
       await Promise.all([writeTinyBundle(models), ...profiles]);
       server = await startServer(serverOptions);
-    }, 120_000);
+    });
     beforeEach(async () => {
       worker = await startWorker(workerOptions);
     });
@@ -147,7 +150,7 @@ describe.skipIf(!HAS_REDIS || !HAS_PROC)(
       expect(await get(server.url, id)).toEqual(row);
       expect(await delivered()).toEqual(before);
       await expectDelivered(await finished(server.url, next));
-    }, 180_000);
+    });
 
     it('takes the job of a worker that is killed, and of one that is told to stop', async () => {
       const first = await heldByWorker(lasting(2.5));
@@ -160,7 +163,7 @@ describe.skipIf(!HAS_REDIS || !HAS_PROC)(
         await expectDelivered(row);
         expect(row.attempt).toBeGreaterThanOrEqual(2);
       }
-    }, 180_000);
+    });
 
     it('is ready, and does what it is given', async () => {
       expect(await (await fetch(`${server.url}/readyz`)).json()).toMatchObject({ ready: true, queue: true });
@@ -169,6 +172,6 @@ describe.skipIf(!HAS_REDIS || !HAS_PROC)(
         await expectDelivered(row);
         expect(row.attempt).toBe(1);
       }
-    }, 120_000);
+    });
   },
 );

@@ -208,6 +208,11 @@ export function engineOf(parent: number): number | undefined {
   return listProcesses().find((each) => each.parent === parent && each.command.includes('engine-child'))?.pid;
 }
 
+/** A body as what the caller knows it to be: contract tests check the shapes, end-to-end tests the values. */
+export async function bodyOf<T>(response: Response): Promise<T> {
+  return (await response.json()) as T; // see above
+}
+
 /** POSTs a specialization. @param waitSeconds holds the answer until it is finished, at most so long */
 export async function post(url: string, body: CreateSpecialization, waitSeconds = 0): Promise<Specialization> {
   const response = await fetch(`${url}/v1/specializations`, {
@@ -227,7 +232,7 @@ export async function post(url: string, body: CreateSpecialization, waitSeconds 
 export async function get(url: string, id: string): Promise<Specialization> {
   const response = await fetch(`${url}/v1/specializations/${id}`);
   if (!response.ok) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
-  return (await response.json()) as Specialization; // the contract's shape, which contract tests check
+  return bodyOf(response);
 }
 
 /** The row once it is finished. */
