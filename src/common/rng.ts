@@ -50,7 +50,7 @@ export function makeRng(seed: number): Rng {
 }
 
 /** Makes a generator that continues where a snapshot was taken. */
-export function rngFromState(start: RngState): Rng {
+function rngFromState(start: RngState): Rng {
   let [s0, s1, s2, s3] = start;
   const nextWord = (): number => {
     const product = Math.imul(s1, 5);

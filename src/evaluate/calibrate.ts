@@ -10,7 +10,7 @@ import type { ImageSet, InputSpec } from '../tensor/image-set.js';
 import { type FloatTensor, floats, type Tensor } from '../tensor/tensor.js';
 
 /** Images that batch-normalisation statistics are taken from, unless told; the published default. */
-export const CALIBRATION_IMAGES = 2000;
+const CALIBRATION_IMAGES = 2000;
 
 export interface CalibrationOptions {
   /** Images per batch; each batch is normalised with its own statistics. 200 in the published code. */

@@ -6,7 +6,7 @@ import { type DenseLayer, inputSize, type Mlp, type MlpEnsemble } from './mlp-gr
 import type { PredictorQuality } from './quality.js';
 
 /** The encoding that inputs are made with: `encodeArchs` of the space room. Changes when that function does. */
-export const ENCODING = 'one-hot-1';
+const ENCODING = 'one-hot-1';
 
 /** What `predictor.json` says; the weights are in `predictor.safetensors`. */
 export interface PredictorCard {
@@ -106,7 +106,7 @@ const CARD_FIELDS = {
 } as const satisfies Record<keyof PredictorCard, (value: unknown) => boolean>;
 
 /** Reads and checks `predictor.json`. @throws BespokeError `bundle-invalid` naming the field */
-export function parseCard(bytes: Uint8Array, where: string): PredictorCard {
+function parseCard(bytes: Uint8Array, where: string): PredictorCard {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));

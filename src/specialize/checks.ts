@@ -4,7 +4,7 @@ import type { Check, Constraints, MeasuredFigures } from './types.js';
  * Parity: the delivered network and the supernet's own masked forward differ by at most this share of the largest logit;
  * float32 sums in another order differ by about 1e-6, so 1e-4 leaves room and still catches any wrong weight.
  */
-export const PARITY_LIMIT = 1e-4;
+const PARITY_LIMIT = 1e-4;
 
 interface Rule {
   readonly id: Check['id'];

@@ -12,7 +12,7 @@ import type { BatchNormStatistics, Bundle, Subnet } from '../supernet/types.js';
  * Images per calibration batch. Part of what determines a model's bytes (statistics are averaged over batches),
  * as in the published procedure (batches of 200-250 of 2,000 images); changing it needs a new exporter revision.
  */
-export const CALIBRATION_BATCH = 250;
+const CALIBRATION_BATCH = 250;
 /** One thread: sums are then always in the same order, and the same architecture has the same bytes. */
 const CALIBRATION_THREADS = 1;
 

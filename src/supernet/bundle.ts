@@ -12,7 +12,7 @@ import { expectedTensors, optionalTensors } from './expected-tensors.js';
 import type { Bundle, ImageSet, SupernetTensors } from './types.js';
 
 /** The files of a bundle's folder. Further ones (predictors) may be listed in `bundle.json` and are read by their own rooms. */
-export const BUNDLE_FILES = {
+const BUNDLE_FILES = {
   card: 'bundle.json',
   space: 'space.json',
   weights: 'weights.safetensors',
@@ -83,7 +83,7 @@ const shapeText = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
  * @param where whose tensors they are, for the error's sentence
  * @throws BespokeError `bundle-invalid`, naming the missing, unexpected and mis-shaped tensors
  */
-export function assertTensorsOfSpace(space: SearchSpace, tensors: SupernetTensors, where: string): void {
+function assertTensorsOfSpace(space: SearchSpace, tensors: SupernetTensors, where: string): void {
   const expected = expectedTensors(space);
   const known = new Map([...expected, ...optionalTensors(space)]);
   const missing = [...expected.keys()].filter((key) => !tensors.has(key));

@@ -49,7 +49,7 @@ function constant(graph: GraphBuilder, value: number, name: string): Value {
 }
 
 /** Emits an activation other than `none`, named `name`. */
-export function emitActivation(
+function emitActivation(
   graph: GraphBuilder,
   activation: Exclude<Activation, 'none'>,
   x: Value,

@@ -11,7 +11,7 @@ import { decodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor } from '../tensor/tensor.js';
 
 /** Calibration images of a bundle: the published procedure's 2,000 training images (ofa_nets' set_running_statistics). */
-export const CALIBRATION_COUNT = 2_000;
+const CALIBRATION_COUNT = 2_000;
 
 export interface MakeBundleOptions {
   readonly id: string;

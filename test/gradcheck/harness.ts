@@ -88,7 +88,7 @@ export interface GradientCase<K extends OpKind> {
 }
 
 /** Far beyond the step of the differences and float32 rounding. */
-export const KINK_MARGIN = 1e-2;
+const KINK_MARGIN = 1e-2;
 /** Step of the central differences: their error is about step^2 and rounding / step, both near 1e-10 here. */
 const STEP = 1e-5;
 /** Float32 sums of up to some thousand terms; relative to the largest entry. Observed: below 3e-6. */

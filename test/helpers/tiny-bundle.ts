@@ -131,7 +131,7 @@ const BLOCK_MS = 0.002;
 const ELEMENT_MS = 1e-6;
 
 /** A latency profile of this machine for {@link TINY_SPACE}, made up: no test waits for a measurement of the machine. */
-export function tinyProfile(): LatencyProfile {
+function tinyProfile(): LatencyProfile {
   const blocks = [...distinctBlocks(TINY_SPACE, TINY_SPACE.resolutions)];
   const table = blocks.map(([key, layers]): [string, number] => {
     const elements = layers.reduce((sum, { outChannels, outSize }) => sum + outChannels * outSize ** 2, 0);

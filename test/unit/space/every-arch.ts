@@ -9,7 +9,7 @@ function* product(lists: readonly (readonly number[])[]): Generator<number[]> {
 }
 
 /** Every genotype of a small space at its first resolution, inactive slots included; many are the same network. */
-export function* everyGenotype(space: SearchSpace, resolution: number): Generator<Arch> {
+function* everyGenotype(space: SearchSpace, resolution: number): Generator<Arch> {
   const slots = slotCount(space);
   const kernelLists = new Array<readonly number[]>(slots).fill(space.kernelSizes);
   const expandLists = new Array<readonly number[]>(slots).fill(space.expandRatios);

@@ -24,7 +24,7 @@ export const tinySpace: SearchSpace = {
 };
 
 /** Three classes that can be told apart: a bright bar at the top, in the middle or at the bottom, on noise. */
-export function tinyData(): TrainingData {
+function tinyData(): TrainingData {
   const count = 96;
   const side = 12;
   const rng = makeRng(11);
