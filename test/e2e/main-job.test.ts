@@ -66,6 +66,7 @@ describe('a specialization over HTTP', () => {
     });
     const { checks, measured, predicted } = resultOf(row);
     expect(checks.map(({ id, outcome }) => [id, outcome])).toEqual([
+      ['structure', 'passed'],
       ['parity', 'passed'],
       ['maxLatencyMs', 'passed'],
       ['maxMacs', 'passed'],
