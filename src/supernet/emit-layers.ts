@@ -49,12 +49,7 @@ function constant(graph: GraphBuilder, value: number, name: string): Value {
 }
 
 /** Emits an activation other than `none`, named `name`. */
-function emitActivation(
-  graph: GraphBuilder,
-  activation: Exclude<Activation, 'none'>,
-  x: Value,
-  name: string,
-): Value {
+function emitActivation(graph: GraphBuilder, activation: Exclude<Activation, 'none'>, x: Value, name: string): Value {
   switch (activation) {
     case 'relu':
       return graph.node('Relu', [x], { name });

@@ -21,7 +21,7 @@ import { collectAccuracies } from '../../src/train/predictor/collect.js';
 import { readLabels } from '../../src/train/predictor/label-file.js';
 import { randomSupernet, tinySpace } from '../helpers/supernets.js';
 
-const dataDir = process.env['BESPOKE_FASHION_MNIST'] ?? DEBIAN_FASHION_MNIST_DIR;
+const dataDir = process.env.BESPOKE_FASHION_MNIST ?? DEBIAN_FASHION_MNIST_DIR;
 const space = tinySpace({ inputChannels: 1, classes: 10 });
 
 /** Needs the Fashion-MNIST files: their folder is BESPOKE_FASHION_MNIST, or where Debian's package puts them. */

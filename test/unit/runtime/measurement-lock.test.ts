@@ -70,6 +70,6 @@ describe('the fingerprint', () => {
     expect(fingerprintDifferences({ ...here, cpu: 'another' }, here)).toEqual(['cpu']);
     const { node: _, ...older } = here;
     expect(matchesFingerprint(older, here)).toBe(false);
-    expect(here['onnxruntime']).toMatch(/^\d+\.\d+/);
+    expect(here.onnxruntime).toMatch(/^\d+\.\d+/);
   });
 });

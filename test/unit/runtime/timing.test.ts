@@ -95,7 +95,7 @@ describe('interleaved timing', () => {
     const calls: string[] = [];
     const runs = ['a', 'b'].map((name) => async () => void calls.push(name));
     const samples = await timeInterleaved(runs, options);
-    expect(calls.join('')).toBe('aabb' + 'aaaabbbb'.repeat(2)); // an untimed run leads each burst
+    expect(calls.join('')).toBe(`aabb${'aaaabbbb'.repeat(2)}`); // an untimed run leads each burst
     for (const list of samples) {
       expect(list).toHaveLength(6);
       expect([...list].sort((x, y) => x - y)).toEqual([...list]);
