@@ -13,8 +13,8 @@ import {
   finished,
   get,
   HAS_PROC,
+  nothingLeft,
   post,
-  processesOf,
   type ServerProcess,
   signal,
   startServer,
@@ -83,7 +83,7 @@ describe.skipIf(!HAS_PROC)('a server that is killed in the middle of a job (need
     const waiting = await post(first.url, { ...QUICK, seed: 2 });
     await inTheMiddle(first, id);
     await first.kill();
-    await until('child and database are gone', () => processesOf(scratch).length === 0);
+    await nothingLeft(scratch);
 
     const second = await startServer(options);
     const row = await finished(second.url, id);
@@ -96,7 +96,7 @@ describe.skipIf(!HAS_PROC)('a server that is killed in the middle of a job (need
     // Finished is finished: the row does not move any more.
     expect(await get(second.url, id)).toEqual(row);
     await second.stop();
-    expect(processesOf(scratch)).toEqual([]);
+    await nothingLeft(scratch);
   });
 });
 
@@ -108,7 +108,7 @@ describe.skipIf(!HAS_PROC)('a server that is told to stop in the middle of a job
     const { id } = await post(first.url, lasting(600));
     await inTheMiddle(first, id);
     expect(await first.stop()).toMatchObject({ code: 0, signal: null });
-    expect(processesOf(scratch)).toEqual([]);
+    await nothingLeft(scratch);
 
     const second = await startServer(options);
     expect((await inTheMiddle(second, id)).attempt).toBeGreaterThanOrEqual(2);
@@ -120,7 +120,7 @@ describe.skipIf(!HAS_PROC)('a server that is told to stop in the middle of a job
     await inTheMiddle(second, next.id);
     signal(await runningEngine(second), 'SIGSTOP');
     expect(await second.stop()).toMatchObject({ code: 0, signal: null });
-    expect(processesOf(scratch)).toEqual([]);
+    await nothingLeft(scratch);
   });
 });
 

@@ -12,8 +12,8 @@ import {
   endAll,
   get,
   HAS_PROC,
+  nothingLeft,
   post,
-  processesOf,
   runCli,
   type ServerProcess,
   startServer,
@@ -62,7 +62,7 @@ async function refusal(args: readonly string[], changes: Partial<CliOptions>, wo
   expect(stderr.trimEnd()).not.toContain('\n');
   expect(stderr).not.toMatch(/unexpected|\bat .*:\d+:\d+|node_modules/);
   for (const word of words) expect(stderr).toMatch(word);
-  expect(processesOf(changes.dataDir ?? options.dataDir)).toEqual([]);
+  await nothingLeft(changes.dataDir ?? options.dataDir);
   return stderr;
 }
 

@@ -199,8 +199,13 @@ function listProcesses(): readonly ListedProcess[] {
 }
 
 /** Processes that have a folder in their command line, or work in it: a server's numeric child and its database (needs /proc). */
-export function processesOf(dir: string): readonly ListedProcess[] {
+function processesOf(dir: string): readonly ListedProcess[] {
   return listProcesses().filter(({ command, cwd }) => command.includes(dir) || cwd.startsWith(dir));
+}
+
+/** Waits until no process of a folder is left: a killed one is gone a moment after its parent. */
+export function nothingLeft(dir: string): Promise<true> {
+  return until(`no process of ${dir} is left`, () => processesOf(dir).length === 0 && true);
 }
 
 /** The pid of the numeric child of a server or worker, if it runs (needs /proc). */

@@ -13,7 +13,7 @@ import {
   endAll,
   finished,
   get,
-  processesOf,
+  nothingLeft,
   runCli,
   type ServerProcess,
   startCli,
@@ -78,7 +78,7 @@ describe('bespoke specialize by itself', () => {
     expect(row.result?.measured.macs).toBeLessThanOrEqual(60_000);
     expect(sha256(await readFile(model))).toBe(row.result?.artifact.sha256);
     expect(JSON.parse(await readFile(report, 'utf8'))).toMatchObject({ id: row.id, artifact: row.result?.artifact });
-    expect(processesOf(alone.dataDir)).toEqual([]);
+    await nothingLeft(alone.dataDir);
     expect(await readdir(alone.dataDir)).not.toContain('bespoke.lock');
 
     const page = jsonOf<{ items: Specialization[] }>(await runCli(['--json', 'history'], alone));
