@@ -15,6 +15,9 @@ import { openWorkbenches, type Workbenches } from './workbenches.js';
 // The argument is written by makeEngineClient from these very types.
 const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
 
+/** When garbage is collected after a job, ms: its answer is on its way then. */
+const COLLECT_AFTER_MS = 50;
+
 let opened: Promise<Workbenches> | undefined;
 let hasProfiled = false;
 
@@ -65,7 +68,12 @@ serveParent({
     const bench = byId.get(claim.request.supernetId);
     if (bench === undefined)
       throw new BespokeError('not-found', `the supernet "${claim.request.supernetId}" is not loaded here`);
-    return specialize(bench, claim, { signal, onProgress: emit });
+    try {
+      return await specialize(bench, claim, { signal, onProgress: emit });
+    } finally {
+      // A job leaves some 100 MB of garbage, which V8 would keep until the next one; an idle server should not hold it.
+      setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
+    }
   },
   estimate: async (request: EstimateRequest) => (await open(() => {})).estimate(request),
 });

@@ -40,7 +40,7 @@ interface WorkbenchOptions {
 /** Runs of one latency measurement, at least: their median's 99 % interval is then about 2 % wide on a quiet machine. */
 const LATENCY_SAMPLES = 300;
 /** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
-const LATENCY_MAX_MS = 600;
+const LATENCY_MAX_MS = 150;
 
 /** Networks that the profile is measured on are drawn from this seed; a profile's revision says what came of it. */
 const PROFILE_SEED = 1;

@@ -130,7 +130,8 @@ export class Child {
 
   #start(): ChildProcess {
     // From TypeScript sources (tests, scripts) the child needs the same loader; compiled code needs none.
-    const execArgv = this.#modulePath.endsWith('.ts') ? ['--import', 'tsx'] : [];
+    const loader = this.#modulePath.endsWith('.ts') ? ['--import', 'tsx'] : [];
+    const execArgv = [...loader, '--expose-gc'];
     const child = fork(this.#modulePath, this.#args, {
       serialization: 'advanced',
       execArgv,

@@ -41,8 +41,12 @@ const VISITS_PER_CENTER = 3;
 /** Chance of each gene to be drawn anew, about one gene in 26; and of a child having two parents. */
 const MUTATION_CHANCE = 0.05;
 const CROSSOVER_CHANCE = 0.5;
-/** Generations without anything new after which a search ends: what is feasible has been seen. */
+/** Generations in a row with hardly anything new after which a search ends: what is feasible and promising has been seen. */
 const MAX_FRUITLESS = 100;
+/** Share of the offered architectures that must be new and feasible for a generation to count as fruitful. */
+const MIN_NEW_SHARE = 0.02;
+/** Architectures offered at most, as a multiple of the evaluations: where nearly all of them are known or infeasible, offering costs the time. */
+const MAX_OFFERED = 3;
 /** Architectures scored at once when a whole space is listed. */
 const LISTING_BATCH = 1_000;
 /** Points of the history. */
@@ -172,10 +176,13 @@ async function evolve(run: Run): Promise<void> {
   await takeIn(run, [...smallest, ...shrinkToFit(genetics, random, options.constraints, rng)]);
   if (run.pool.elite.length === 0) return; // nothing is feasible
   let fruitless = 0;
-  while (scorer.remaining > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
+  let left = MAX_OFFERED * options.evaluations;
+  while (scorer.remaining > 0 && left > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
     const before = scorer.evaluations;
-    await takeIn(run, breed(run));
-    fruitless = scorer.evaluations === before ? fruitless + 1 : 0;
+    const offered = breed(run);
+    await takeIn(run, offered);
+    left -= offered.length;
+    fruitless = scorer.evaluations - before <= MIN_NEW_SHARE * offered.length ? fruitless + 1 : 0;
   }
 }
 
