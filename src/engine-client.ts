@@ -38,6 +38,12 @@ export interface EngineClient extends Engine {
   close(): void;
 }
 
+/**
+ * An engine that has had no work for so long after a job is replaced by a fresh process, ms: a job's sessions leave some 120 MB behind
+ * that the process keeps, and a fresh one is ready again within a second.
+ */
+const RENEW_AFTER_MS = 10_000;
+
 const withEngineLost = async <T>(work: Promise<T>): Promise<T> => {
   try {
     return await work;
@@ -54,6 +60,12 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
   // These two alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
   const options: EngineOptions = { modelDirs, dataDir };
   const child = new Child(modulePath, [JSON.stringify(options)]);
+  let renewal: NodeJS.Timeout | undefined;
+  const renew = (): void => {
+    if (child.isBusy) return;
+    child.kill();
+    child.call('load', undefined).catch(() => {}); // a failure shows at the next job, which loads again
+  };
   return {
     load: async (onProgress) => {
       // The child's `load` emits Progress and nothing else.
@@ -65,13 +77,21 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
       return withEngineLost(child.call<EngineCatalog>('load', undefined, { onEvent }));
     },
     estimate: (request, signal) => withEngineLost(child.call<EstimateResult>('estimate', request, { signal })),
-    specialize: (claim: Claim, { signal, onProgress }) =>
-      withEngineLost(
+    specialize: async (claim: Claim, { signal, onProgress }) => {
+      clearTimeout(renewal);
+      try {
         // The child's `specialize` emits JobProgress and nothing else.
-        child.call<Outcome>('specialize', claim, { signal, onEvent: (event) => onProgress(event as JobProgress) }),
-      ),
+        const onEvent = (event: unknown): void => onProgress(event as JobProgress);
+        return await withEngineLost(child.call<Outcome>('specialize', claim, { signal, onEvent }));
+      } finally {
+        renewal = setTimeout(renew, RENEW_AFTER_MS).unref();
+      }
+    },
     silentMs: () => child.silentMs,
     restart: () => child.kill(),
-    close: () => child.kill(),
+    close: () => {
+      clearTimeout(renewal);
+      child.kill();
+    },
   };
 }

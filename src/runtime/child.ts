@@ -124,6 +124,11 @@ export class Child {
     return this.#isStarting && ms < START_GRACE_MS ? 0 : ms;
   }
 
+  /** True while calls wait for their answer. */
+  get isBusy(): boolean {
+    return this.#pending.size > 0;
+  }
+
   get pid(): number | undefined {
     return this.#process?.pid;
   }
