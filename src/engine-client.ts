@@ -61,6 +61,7 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
   const options: EngineOptions = { modelDirs, dataDir };
   const child = new Child(modulePath, [JSON.stringify(options)]);
   let renewal: NodeJS.Timeout | undefined;
+  let isClosed = false;
   const renew = (): void => {
     if (child.isBusy) return;
     child.kill();
@@ -84,12 +85,13 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
         const onEvent = (event: unknown): void => onProgress(event as JobProgress);
         return await withEngineLost(child.call<Outcome>('specialize', claim, { signal, onEvent }));
       } finally {
-        renewal = setTimeout(renew, RENEW_AFTER_MS).unref();
+        if (!isClosed) renewal = setTimeout(renew, RENEW_AFTER_MS).unref();
       }
     },
     silentMs: () => child.silentMs,
     restart: () => child.kill(),
     close: () => {
+      isClosed = true;
       clearTimeout(renewal);
       child.kill();
     },

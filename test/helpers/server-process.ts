@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CreateSpecialization, Specialization } from '../../src/client/client.js';
 
@@ -50,6 +50,8 @@ function environment({ dataDir, models, env = {} }: CliOptions): NodeJS.ProcessE
     BESPOKE_DATA_DIR: dataDir,
     BESPOKE_MODELS: models,
     BESPOKE_LOG_LEVEL: 'warn',
+    // One measuring lock per test folder: tests of other files measure beside it, and some stop processes that hold it.
+    TMPDIR: dirname(dataDir),
     ...env,
   };
 }
