@@ -32,7 +32,7 @@ export interface StartOptions {
 }
 
 /** Connections of one server process: the API's queries are short, and embedded PostgreSQL pays memory for each. */
-const POOL_SIZE = 6;
+const POOL_SIZE = 4;
 /**
  * Starts everything that `bespoke serve` is: database, queue, the numeric child, the API. What was opened is closed again if a later step fails.
  * @throws BespokeError with one sentence: data folder in use or unwritable, port taken, database or queue away, no bundle that loads
@@ -116,6 +116,8 @@ async function openStore(config: Config, closers: Closing['closers']): Promise<S
   }
   const store = await openDatabase(url, POOL_SIZE);
   closers.push(() => store.close());
+  // The folder's lock is ours and its database has just started: whoever held a lease is gone, nobody has to wait it out.
+  if (config.databaseUrl === undefined) await store.endLeases();
   return store;
 }
 

@@ -4,7 +4,7 @@ import { PrismaClient } from '../generated/prisma/client.js';
 import type { ArtifactStore, JobStore, SpecializationStore } from '../specialize/ports.js';
 import { makeArtifactStore } from './artifact-store.js';
 import { connectionOf } from './connection.js';
-import { makeJobStore } from './job-store.js';
+import { endLeases, makeJobStore } from './job-store.js';
 import { makeSpecializationStore } from './specialization-store.js';
 
 /** The stores of one database, over one pool of connections. */
@@ -12,6 +12,11 @@ export interface Store {
   readonly specializations: SpecializationStore;
   readonly jobs: JobStore;
   readonly artifacts: ArtifactStore;
+  /**
+   * Ends every lease at once, so that the next sweep brings the jobs back. Only for who knows that no worker lives: a server that holds the
+   * data folder's lock and has just started the database in it.
+   */
+  endLeases(): Promise<void>;
   /** True when the database answers within {@link READY_TIMEOUT_MS}; never throws. */
   isReady(): Promise<boolean>;
   /** Closes the connections. Work that is under way fails. */
@@ -50,6 +55,7 @@ export async function connectStore(url: string, { poolSize }: { readonly poolSiz
     specializations: makeSpecializationStore(prisma),
     jobs: makeJobStore(prisma),
     artifacts: makeArtifactStore(prisma, pool),
+    endLeases: () => endLeases(prisma),
     isReady: () => answers(pool),
     close: () => {
       closing ??= prisma.$disconnect().then(() => pool.end());

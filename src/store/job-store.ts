@@ -38,6 +38,16 @@ export function makeJobStore(prisma: PrismaClient): JobStore {
   };
 }
 
+/** Ends the leases of all running jobs. @throws BespokeError `database-unavailable` */
+export async function endLeases(prisma: PrismaClient): Promise<void> {
+  const { from } = move('running', 'queued');
+  await guarded(
+    () => prisma.$executeRaw`
+      UPDATE specializations SET lease_expires_at = now() - interval '1 second'
+      WHERE status = ${from}::specialization_status`,
+  );
+}
+
 interface Claiming {
   readonly id: string;
   readonly workerId: string;

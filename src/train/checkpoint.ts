@@ -27,6 +27,8 @@ const FORMAT = 'bespoke-training-1';
 export interface RunIdentity {
   readonly spaceSha256: string;
   readonly recipeSha256: string;
+  /** Operators of the step graphs, as `nchwc16`: others round differently. */
+  readonly lowering: string;
   readonly seed: number;
   readonly workers: number;
 }

@@ -55,8 +55,14 @@ export interface TrainOutcome {
   readonly weights?: string;
 }
 
-function identityOf({ space, recipe, seed, workers }: TrainRunOptions): RunIdentity {
-  return { spaceSha256: sha256(canonicalJson(space)), recipeSha256: sha256(canonicalJson(recipe)), seed, workers };
+function identityOf({ space, recipe, seed, workers, lowering }: TrainRunOptions): RunIdentity {
+  return {
+    spaceSha256: sha256(canonicalJson(space)),
+    recipeSha256: sha256(canonicalJson(recipe)),
+    lowering: lowering.kind === 'nchwc' ? `nchwc${lowering.block}` : lowering.kind,
+    seed,
+    workers,
+  };
 }
 
 function checkIdentity(found: RunIdentity, wanted: RunIdentity, path: string): void {

@@ -78,7 +78,8 @@ describe.skipIf(!HAS_PROC)('a server that is killed in the middle of a job (need
   afterEach(() => endAll(scratch));
 
   it('leaves no process behind, and the next one on its folder finishes the job and the waiting one, each once', async () => {
-    const first = await startServer(options);
+    // A lease that nobody waits out: the next server knows that the holder is gone, since it has the folder's lock.
+    const first = await startServer({ ...options, env: { ...ENV, BESPOKE_LEASE_MS: '600000' } });
     const { id } = await post(first.url, lasting(1.5));
     const waiting = await post(first.url, { ...QUICK, seed: 2 });
     await inTheMiddle(first, id);
