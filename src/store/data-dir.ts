@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { isCode, processStart } from './process-identity.js';
@@ -74,7 +74,7 @@ async function take(dir: string, mine: Holder): Promise<void> {
       if (await linked(draft, path)) return;
       const holder = await readHolder(dir);
       if (holder !== undefined && isAlive(holder)) throw taken(dir, holder);
-      await discard(path, `${draft}.stale`, holder);
+      await discard(dir, draft);
     }
     throw new BespokeError('conflict', `The data folder ${dir} is being taken by several processes at this moment.`);
   } finally {
@@ -93,17 +93,27 @@ async function linked(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** Moves a stale lock away; should another process have taken it over in between, its lock is put back. */
-async function discard(path: string, aside: string, stale: Holder | undefined): Promise<void> {
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return;
-    throw error;
+/**
+ * Removes a lock that nobody living holds. One process at a time looks and removes, under a guard: without it a second one could remove the
+ * lock that the first has just taken.
+ */
+async function discard(dir: string, draft: string): Promise<void> {
+  const guard = join(dir, `${LOCK_FILE}.takeover`);
+  if (!(await linked(draft, guard))) {
+    const other = await readHolder(dir, guard);
+    // Killed in the middle; one that is not there any more is none to remove, another may have come meanwhile.
+    if (other !== undefined && !isAlive(other)) await rm(guard, { force: true });
+    return;
   }
-  const moved = parseHolder(await readFile(aside, 'utf8'));
-  if (moved !== undefined && moved.nonce !== stale?.nonce) await linked(aside, path);
-  await rm(aside, { force: true });
+  try {
+    const path = join(dir, LOCK_FILE);
+    // What is there stays there while the guard is held: a lock is only made where there is none.
+    const isThere = (await readdir(dir)).includes(LOCK_FILE);
+    const holder = await readHolder(dir);
+    if (isThere && (holder === undefined || !isAlive(holder))) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 async function replace(dir: string, holder: Holder): Promise<void> {
@@ -116,9 +126,9 @@ async function replace(dir: string, holder: Holder): Promise<void> {
   }
 }
 
-async function readHolder(dir: string): Promise<Holder | undefined> {
+async function readHolder(dir: string, path = join(dir, LOCK_FILE)): Promise<Holder | undefined> {
   try {
-    return parseHolder(await readFile(join(dir, LOCK_FILE), 'utf8'));
+    return parseHolder(await readFile(path, 'utf8'));
   } catch (error) {
     if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) return undefined;
     throw toStorageError(error, dir);
