@@ -16,7 +16,7 @@ export interface CostModels {
  * @throws BespokeError `no-latency-data` if a latency is limited and the hardware type has no model for the space, or not that statistic
  */
 export function searchConstraints(request: SpecializationRequest, { costs, latency }: CostModels): Constraint[] {
-  const { constraints, hardwareId } = request;
+  const { constraints } = request;
   const limits: Constraint[] = [];
   const limit = (id: string, max: number | undefined, cost: Constraint['cost']): void => {
     if (max !== undefined) limits.push({ id, max, cost });
@@ -24,11 +24,6 @@ export function searchConstraints(request: SpecializationRequest, { costs, laten
   if (constraints.maxLatencyMs !== undefined) {
     const model = latencyModelFor(request, latency);
     limit('maxLatencyMs', constraints.maxLatencyMs, (archs) => model.predict(archs));
-  } else if (latency === undefined && hardwareId !== 'local-cpu') {
-    throw new BespokeError(
-      'no-latency-data',
-      `the hardware type "${hardwareId}" has no latency model for this search space`,
-    );
   }
   limit('maxMacs', constraints.maxMacs, (archs) => costs.macs(archs));
   limit('maxParams', constraints.maxParams, (archs) => costs.params(archs));
