@@ -89,5 +89,10 @@ function entriesOf(space: SearchSpace, layer: LayerSpec, rng: Rng): Entry[] {
  * @returns tensors keyed as `SupernetTensors` documents
  */
 export function initSupernet(space: SearchSpace, rng: Rng): Map<string, FloatTensor> {
-  return new Map(lower(space, maxArch(space)).flatMap((layer) => entriesOf(space, layer, rng.fork(layer.name))));
+  return initLayers(space, lower(space, maxArch(space)), rng);
+}
+
+/** The same for the layers of one network: each tensor in its layer's own shape. */
+export function initLayers(space: SearchSpace, layers: readonly LayerSpec[], rng: Rng): Map<string, FloatTensor> {
+  return new Map(layers.flatMap((layer) => entriesOf(space, layer, rng.fork(layer.name))));
 }

@@ -28,6 +28,8 @@ export interface LoopOptions {
   readonly crew: Pick<WorkerCrew, 'step' | 'averageInto' | 'validate'>;
   /** Held-out images per validation batch. */
   readonly validationBatch: number;
+  /** The archs of the progress figures by name; unless told the space's extremes and a few random ones. */
+  readonly validationArchs?: ReadonlyMap<string, Arch> | undefined;
   /** Writes the state to disk. */
   readonly save: (state: TrainState) => void;
   readonly onEvent: (event: TrainEvent) => void;
@@ -147,7 +149,7 @@ export async function trainLoop(state: TrainState, options: LoopOptions): Promis
 }
 
 async function validate(state: TrainState, options: LoopOptions, images: number): Promise<void> {
-  const archs = validationArchs(options.space, options.seed);
+  const archs = options.validationArchs ?? validationArchs(options.space, options.seed);
   const top1 = await options.crew.validate([...archs.values()], options.validationBatch);
   const batchStatisticsTop1 = Object.fromEntries([...archs.keys()].map((name, i) => [name, top1[i]!]));
   options.onEvent({ kind: 'validation', step: state.step, images, batchStatisticsTop1 });

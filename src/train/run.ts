@@ -13,12 +13,15 @@ import { flatten, layoutOf, type ParameterLayout, unflatten } from './parameter-
 import { totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
 import { appendLog, rewindLog } from './run-log.js';
+import { initNet, type SingleNet, type SingleNetSetup, singleNetSha256 } from './single-net.js';
 import type { TrainEvent } from './train-events.js';
 import { shareImages, type TrainingData } from './training-data.js';
 import { sharedFloats, WorkerCrew } from './worker-crew.js';
 
 /** Name of the finished weights in a run's folder: the tensors that `SupernetTensors` documents. */
 export const WEIGHTS_FILE = 'supernet.safetensors';
+/** The same of a run that trains one network: its own tensors. */
+export const NET_WEIGHTS_FILE = 'network.safetensors';
 
 /** Longest time between two checkpoints, ms: what a crash can cost. */
 const SAVE_EVERY_MS = 150_000;
@@ -30,6 +33,8 @@ const VALIDATION_BATCH = 250;
 /** A training run. */
 export interface TrainRunOptions {
   readonly space: SearchSpace;
+  /** Present: this one network of the space is trained by itself, from these weights; the recipe is one that `assertNetRecipe` accepts. */
+  readonly net?: SingleNet;
   readonly recipe: Recipe;
   readonly data: TrainingData;
   /** Folder of checkpoints, log and weights. */
@@ -55,9 +60,9 @@ export interface TrainOutcome {
   readonly weights?: string;
 }
 
-function identityOf({ space, recipe, seed, workers, lowering }: TrainRunOptions): RunIdentity {
+function identityOf({ space, net, recipe, seed, workers, lowering }: TrainRunOptions): RunIdentity {
   return {
-    spaceSha256: sha256(canonicalJson(space)),
+    spaceSha256: net === undefined ? sha256(canonicalJson(space)) : singleNetSha256(space, net),
     recipeSha256: sha256(canonicalJson(recipe)),
     lowering: lowering.kind === 'nchwc' ? `nchwc${lowering.block}` : lowering.kind,
     seed,
@@ -77,7 +82,7 @@ function checkIdentity(found: RunIdentity, wanted: RunIdentity, path: string): v
 
 /** The state to start from: the checkpoint's, or fresh weights. */
 function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (detail: string) => void): TrainState {
-  const { dir, space, seed, resume } = options;
+  const { dir, space, net, seed, resume } = options;
   const state: TrainState = {
     step: 0,
     elapsedMs: 0,
@@ -87,7 +92,7 @@ function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (det
   };
   const found = loadCheckpoint(dir);
   if (found === undefined) {
-    flatten(layout, initSupernet(space, makeRng(seed).fork('init')), state.weights);
+    flatten(layout, net?.tensors ?? initSupernet(space, makeRng(seed).fork('init')), state.weights);
     return state;
   }
   if (!resume) {
@@ -122,20 +127,22 @@ function writeWeights(options: TrainRunOptions, layout: ParameterLayout, state: 
     seed: String(seed),
     workers: String(workers),
     steps: String(state.step),
+    ...(options.net === undefined ? {} : { arch: canonicalJson(options.net.arch) }),
   };
-  writeDurably(options.dir, WEIGHTS_FILE, encodeSafetensors(unflatten(layout, state.weights), metadata));
-  return join(options.dir, WEIGHTS_FILE);
+  const name = options.net === undefined ? WEIGHTS_FILE : NET_WEIGHTS_FILE;
+  writeDurably(options.dir, name, encodeSafetensors(unflatten(layout, state.weights), metadata));
+  return join(options.dir, name);
 }
 
 /**
- * Trains a supernet by a recipe, or goes on with a run that was interrupted. With the same space, recipe, data, seed, workers and lowering the weights
- * are bit-identical however often the run was stopped, killed and resumed.
+ * Trains a supernet (or, with `net`, one network by itself) by a recipe, or goes on with a run that was interrupted. With the same space, recipe,
+ * data, seed, workers and lowering the weights are bit-identical however often the run was stopped, killed and resumed.
  * @throws BespokeError `conflict` for a folder with another run in it, `invalid-request` for a checkpoint of other settings, `storage-failed` when the
  * disk is full or no checkpoint is whole, `internal` when training diverges
  */
 export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutcome> {
-  const { space, recipe, dir, seed, workers, lowering, signal } = options;
-  const layout = layoutOf(initSupernet(space, makeRng(0)));
+  const { space, net, recipe, dir, seed, workers, lowering, signal } = options;
+  const layout = layoutOf(net === undefined ? initSupernet(space, makeRng(0)) : initNet(space, net.arch, makeRng(0)));
   const emit = (event: TrainEvent): void => {
     appendLog(dir, event, new Date());
     options.onEvent?.(event);
@@ -151,7 +158,7 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
   emit({ kind: 'started', step: state.step, steps, lowering: loweringName(lowering) });
   const data = { ...options.data, images: shareImages(options.data.images) };
   const { weights, teacher } = state;
-  const crew = new WorkerCrew({ space, recipe, lowering, seed, workers, data, weights, teacher });
+  const crew = new WorkerCrew({ space, ...setupOf(net), recipe, lowering, seed, workers, data, weights, teacher });
   const save = (now: TrainState): void => {
     const checkpoint: Checkpoint = { identity, ...now };
     saveCheckpoint(dir, checkpoint);
@@ -161,6 +168,7 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
     const end = await trainLoop(state, {
       ...{ space, recipe, layout, seed, workers, crew, signal, save, onEvent: emit },
       validationBatch: Math.min(VALIDATION_BATCH, data.selection.length),
+      validationArchs: net === undefined ? undefined : new Map([['single', net.arch]]),
       maxMs: options.maxMs,
       saveEveryMs: options.saveEveryMs ?? SAVE_EVERY_MS,
       windowMs: WINDOW_MS,
@@ -175,6 +183,13 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
   } finally {
     await crew.close();
   }
+}
+
+/** The net without its weights, which the workers read from the shared vector. */
+function setupOf(net: SingleNet | undefined): { readonly net?: SingleNetSetup } {
+  if (net === undefined) return {};
+  const { tensors: _, ...setup } = net;
+  return { net: setup };
 }
 
 function loweringName(lowering: Lowering): string {

@@ -7,17 +7,19 @@ import { type BatchSource, makeBatches } from '../data/batches.js';
 import { prepareBatch, prepareImages, takePixels } from '../data/prepare-images.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { FloatTensor } from '../tensor/tensor.js';
+import { FrozenTeacher } from './frozen-teacher.js';
 import { NetSession, type NetSessionOptions } from './net-session.js';
 import type { ParameterLayout } from './parameter-layout.js';
 import { extremesOf, type StepPosition } from './phases.js';
 import type { Recipe } from './recipe.js';
 import { SessionPool } from './session-pool.js';
+import type { SingleNetSetup } from './single-net.js';
 import { subnetsOfStep } from './subnet-schedule.js';
 import { countCorrect, distillationTargets, smoothedTargets, softmaxRows } from './targets.js';
 import type { TrainingData } from './training-data.js';
 
-/** Which part of the sandwich a net is. */
-export type NetRole = 'largest' | 'smallest' | 'random';
+/** Which part of the sandwich a net is; `single`: the one network of a run that trains no supernet. */
+export type NetRole = 'largest' | 'smallest' | 'random' | 'single';
 
 /** What one net did in one step on one worker. */
 export interface NetReport {
@@ -46,6 +48,8 @@ export interface StepRunnerOptions {
   readonly teacher: Float32Array;
   /** Overwritten by every step with the sum of its nets' gradients. */
   readonly gradient: Float32Array;
+  /** Present: this one network is trained as the largest, and a frozen teacher is this one's; the space is then `plainSpace`. */
+  readonly net?: SingleNetSetup;
 }
 
 /** The images of one step, and the same labels for all its nets. */
@@ -62,6 +66,7 @@ export class StepRunner {
   readonly #weights: Float32Array;
   readonly #teacher: Float32Array;
   readonly #gradient: Float32Array;
+  readonly #outsideTeacher: FrozenTeacher | undefined;
   #phaseIndex = -1;
   #batches: BatchSource | undefined;
 
@@ -70,18 +75,20 @@ export class StepRunner {
     this.#weights = new Float32Array(options.layout.size);
     this.#teacher = new Float32Array(options.layout.size);
     this.#gradient = new Float32Array(options.layout.size);
+    this.#outsideTeacher = options.net?.teacher === undefined ? undefined : new FrozenTeacher(options.net.teacher);
   }
 
   /** Trains this worker's nets on its images of a step; the gradients' sum is left in `options.gradient`. */
   async step(position: StepPosition): Promise<readonly NetReport[]> {
     await this.#enter(position);
     const { phase, stepInPhase } = position;
-    const { space } = this.#options;
+    const { space, net } = this.#options;
     this.#weights.set(this.#options.weights);
     this.#gradient.fill(0);
     const batch = this.#batch(position);
     const hard = smoothedTargets(batch.labels, space.classes, phase.labelSmoothing);
-    const { largest, smallest } = extremesOf(space, phase.elastic);
+    const { largest, smallest } =
+      net === undefined ? extremesOf(space, phase.elastic) : { largest: net.arch, smallest: net.arch };
     const reports: NetReport[] = [];
     const train = async (
       role: NetRole,
@@ -104,7 +111,7 @@ export class StepRunner {
         ? hard
         : distillationTargets(hard, softmaxRows(teacherLogits, space.classes), phase.kdRatio);
     if (phase.largestEvery > 0 && stepInPhase % phase.largestEvery === 0) {
-      const logits = await train('largest', 'largest', fixed(largest), softened());
+      const logits = await train(net === undefined ? 'largest' : 'single', 'largest', fixed(largest), softened());
       if (phase.teacher === 'inplace') teacherLogits = logits;
     } else if (phase.teacher === 'inplace') teacherLogits = await this.#teacherLogits(position, largest, batch);
     const targets = softened();
@@ -140,8 +147,9 @@ export class StepRunner {
     return { correct, images };
   }
 
-  release(): Promise<void> {
-    return this.#pool.clear();
+  async release(): Promise<void> {
+    await this.#pool.clear();
+    await this.#outsideTeacher?.release();
   }
 
   /** At a phase's first step here: new batches, new nets, the phase's teacher. */
@@ -166,6 +174,8 @@ export class StepRunner {
   /** The largest net's logits without its gradient: by the frozen weights, or by those of now. */
   async #teacherLogits(position: StepPosition, largest: Arch, batch: StepBatch): Promise<Float32Array> {
     const frozen = position.phase.teacher === 'frozen';
+    const outside = this.#outsideTeacher;
+    if (frozen && outside !== undefined) return outside.logits(batch.at(outside.resolution));
     const options = this.#netOptions(position, 'forward');
     const weights = frozen ? this.#teacher : this.#weights;
     const net = await this.#pool.net('teacher', 0, largest, { ...options, weights });

@@ -5,14 +5,21 @@ import { makeRng } from '../common/rng.js';
 import { initSupernet } from './initialize.js';
 import { layoutOf } from './parameter-layout.js';
 import { positionOf } from './phases.js';
+import { initNet, plainSpace } from './single-net.js';
 import { StepRunner } from './step-runner.js';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.js';
 
 /** The thread's entry: answers requests one by one until it is closed. */
 function serve(setup: WorkerSetup, port: NonNullable<typeof parentPort>): void {
   // Only names and shapes are needed here, so any seed gives the same layout.
-  const layout = layoutOf(initSupernet(setup.space, makeRng(0)));
-  const runner = new StepRunner({ ...setup, layout });
+  const runner =
+    setup.net === undefined
+      ? new StepRunner({ ...setup, layout: layoutOf(initSupernet(setup.space, makeRng(0))) })
+      : new StepRunner({
+          ...setup,
+          space: plainSpace(setup.space),
+          layout: layoutOf(initNet(setup.space, setup.net.arch, makeRng(0))),
+        });
 
   const answer = async (request: WorkerRequest): Promise<WorkerReply> => {
     switch (request.kind) {

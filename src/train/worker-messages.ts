@@ -2,6 +2,7 @@ import type { Lowering } from '../autodiff/term.js';
 import type { Problem } from '../common/errors.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { Recipe } from './recipe.js';
+import type { SingleNetSetup } from './single-net.js';
 import type { NetReport } from './step-runner.js';
 import type { TrainingData } from './training-data.js';
 
@@ -17,6 +18,8 @@ export interface WorkerSetup {
   readonly weights: Float32Array;
   readonly teacher: Float32Array;
   readonly gradient: Float32Array;
+  /** Present: this one network is trained, in place of the space's supernet. */
+  readonly net?: SingleNetSetup;
 }
 
 /** What the main thread asks of a worker, one thing at a time. */
