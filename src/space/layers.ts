@@ -79,12 +79,17 @@ export function convLayer(from: FeatureMap, choice: ConvChoice): ConvLayer {
   };
 }
 
+/** Middle channels of squeeze-excite: a quarter (the published reduction) of the channels it reads, rounded as {@link makeDivisible} does. */
+export function squeezedChannels(channels: number): number {
+  return makeDivisible(Math.floor(channels / 4));
+}
+
 /**
  * Squeeze-and-excite on a map; the middle has a quarter of the channels, rounded as {@link makeDivisible} does.
  * Source: Howard et al. 2019, section 5.3.
  */
 export function squeezeExciteLayer(from: FeatureMap, name: string, slot?: BlockPosition): SqueezeExciteLayer {
-  const midChannels = makeDivisible(Math.floor(from.channels / 4)); // a quarter: the published reduction
+  const midChannels = squeezedChannels(from.channels);
   const weights = 2 * from.channels * midChannels;
   const params = weights + midChannels + from.channels;
   return {

@@ -21,7 +21,7 @@ export const PREVIOUS_CHECKPOINT_FILE = 'checkpoint.previous.bin';
 
 /** Layout of the file: a safetensors file, then its sha256 as this many lower-case hex characters. */
 const TRAILER_BYTES = 64;
-const FORMAT = 'bespoke-training-1';
+const FORMAT = 'bespoke-training-2';
 
 /** What has to be equal for a run to go on exactly where it stopped. */
 export interface RunIdentity {
@@ -42,15 +42,20 @@ export interface Checkpoint {
   readonly elapsedMs: number;
   readonly weights: Float32Array;
   readonly velocity: Float32Array;
-  /** Weights of a frozen teacher. */
+  readonly secondMoment: Float32Array;
+  /** Exponential moving average of the weights; empty where the recipe has none. */
+  readonly average: Float32Array;
+  /** Weights of a frozen teacher; empty where the recipe has none. */
   readonly teacher: Float32Array;
 }
 
+/** The flat vectors of a state, by name. */
+export const STATE_VECTORS = ['weights', 'velocity', 'secondMoment', 'average', 'teacher'] as const;
+
 /** Encodes a checkpoint with its sha256 at the end. */
 function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  const vectors = { weights: checkpoint.weights, velocity: checkpoint.velocity, teacher: checkpoint.teacher };
   const tensors = new Map<string, FloatTensor>(
-    Object.entries(vectors).map(([name, data]) => [name, floats([data.length], data)]),
+    STATE_VECTORS.map((name) => [name, floats([checkpoint[name].length], checkpoint[name])]),
   );
   const state = { identity: checkpoint.identity, step: checkpoint.step, elapsedMs: checkpoint.elapsedMs };
   const body = encodeSafetensors(tensors, { format: FORMAT, state: JSON.stringify(state) });
@@ -82,11 +87,14 @@ function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   }
   // The hash says that the bytes are as encodeCheckpoint wrote them, and the format says which encodeCheckpoint.
   const state = JSON.parse(metadata.state ?? '') as Pick<Checkpoint, 'identity' | 'step' | 'elapsedMs'>;
+  const vector = (name: (typeof STATE_VECTORS)[number]): Float32Array => floatVector(tensors, name, where);
   return {
     ...state,
-    weights: floatVector(tensors, 'weights', where),
-    velocity: floatVector(tensors, 'velocity', where),
-    teacher: floatVector(tensors, 'teacher', where),
+    weights: vector('weights'),
+    velocity: vector('velocity'),
+    secondMoment: vector('secondMoment'),
+    average: vector('average'),
+    teacher: vector('teacher'),
   };
 }
 

@@ -3,11 +3,12 @@ import { makeRng } from '../common/rng.js';
 import { canonicalArch, maxArch, minArch } from '../space/arch.js';
 import { sampleArch } from '../space/sample.js';
 import type { Arch, SearchSpace } from '../space/types.js';
-import { globalNorm, type OptimizerState, updateWeights } from './optimizer.js';
+import { globalNorm, type Optimizer, type OptimizerState } from './optimizer.js';
 import type { ParameterLayout } from './parameter-layout.js';
 import { imagesSeen, positionOf, type StepPosition, totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
 import { learningRate } from './schedule.js';
+import { sortStateChannels } from './sort-state.js';
 import type { NetReport } from './step-runner.js';
 import { type TrainEvent, WindowMeter } from './train-events.js';
 import type { WorkerCrew } from './worker-crew.js';
@@ -16,6 +17,9 @@ import type { WorkerCrew } from './worker-crew.js';
 export interface TrainState extends OptimizerState {
   step: number;
   elapsedMs: number;
+  /** Moving average of the weights; empty if the recipe has none. */
+  readonly average: Float32Array;
+  /** Weights of a frozen teacher; empty if the recipe has none. */
   readonly teacher: Float32Array;
 }
 
@@ -23,6 +27,7 @@ export interface LoopOptions {
   readonly space: SearchSpace;
   readonly recipe: Recipe;
   readonly layout: ParameterLayout;
+  readonly optimizer: Optimizer;
   readonly seed: number;
   readonly workers: number;
   readonly crew: Pick<WorkerCrew, 'step' | 'averageInto' | 'validate'>;
@@ -68,6 +73,27 @@ function freezesTeacher(recipe: Recipe, { stepInPhase, phaseIndex }: StepPositio
   return stepInPhase === 0 && recipe.phases.findIndex(({ teacher }) => teacher === 'frozen') === phaseIndex;
 }
 
+/** The weights that a run ends with: the moving average where the recipe has one. */
+export function finalWeights(recipe: Recipe, state: TrainState): Float32Array {
+  return recipe.ema === undefined ? state.weights : state.average;
+}
+
+/** Moves the average towards the weights, in place; early averages are short, else they would remember the random start. */
+function updateAverage({ average, weights, step }: TrainState, decay: number): void {
+  const keep = Math.min(decay, (1 + step) / (10 + step));
+  for (let i = 0; i < average.length; i++) average[i] = keep * average[i]! + (1 - keep) * weights[i]!;
+}
+
+/** What a phase does to the state before its first step. */
+function enterPhase(state: TrainState, { space, recipe, layout }: LoopOptions, position: StepPosition): void {
+  if (position.stepInPhase !== 0) return;
+  if (freezesTeacher(recipe, position)) state.teacher.set(finalWeights(recipe, state));
+  if (position.phase.sortChannels) {
+    const opened = recipe.phases.slice(0, position.phaseIndex).map(({ elastic }) => elastic);
+    sortStateChannels(space, layout, state, opened);
+  }
+}
+
 /** One step over all workers: gradients, their mean, the update. Returns the reports and the gradient's norm. */
 async function advance(
   state: TrainState,
@@ -75,21 +101,22 @@ async function advance(
   position: StepPosition,
   gradient: Float32Array,
 ): Promise<{ nets: readonly NetReport[]; norm: number }> {
-  const { crew, recipe, layout } = options;
-  if (freezesTeacher(recipe, position)) state.teacher.set(state.weights);
+  const { crew, recipe } = options;
+  enterPhase(state, options, position);
   const nets = await crew.step(position.step);
   const bad = nets.find(({ loss }) => !Number.isFinite(loss));
   if (bad !== undefined) refuseDivergence(position.step, `the loss of a ${bad.role} net is ${bad.loss}`);
   crew.averageInto(gradient);
-  const norm = updateWeights(layout, state, gradient, {
+  const norm = await options.optimizer.update(state, gradient, {
     lr: lrAt(position),
-    momentum: recipe.momentum,
     weightDecay: position.phase.weightDecay,
     clipNorm: recipe.clipNorm,
+    step: position.step,
   });
   if (!Number.isFinite(norm)) refuseDivergence(position.step, `the gradient's norm is ${norm}`);
   if (!Number.isFinite(globalNorm(state.weights))) refuseDivergence(position.step, 'a weight is not finite');
   state.step = position.step + 1;
+  if (recipe.ema !== undefined) updateAverage(state, recipe.ema);
   return { nets, norm };
 }
 

@@ -53,6 +53,8 @@ export interface Phase {
   /** Random sub-networks per worker and step. */
   readonly subnetsPerStep: number;
   readonly elastic: ElasticChoices;
+  /** Hidden channels are sorted by importance before the phase's first step, so that narrower nets keep the important ones. */
+  readonly sortChannels?: true;
   readonly teacher: Teacher;
   /** Weight of the teacher's part of a student's targets, 0..1. */
   readonly kdRatio: number;
@@ -66,11 +68,28 @@ export interface Phase {
   readonly augment: AugmentChoices;
 }
 
+/**
+ * How gradients become updates. `momentum` is Nesterov momentum, `beta1` and `beta2` are AdamW's decay rates, all 0..1.
+ * `muon` takes Muon for the matrices, at `matrixLrScale` times the learning rate, and AdamW for all else.
+ */
+export type OptimizerChoice =
+  | { readonly kind: 'sgd'; readonly momentum: number }
+  | { readonly kind: 'adamw'; readonly beta1: number; readonly beta2: number }
+  | {
+      readonly kind: 'muon';
+      readonly momentum: number;
+      readonly matrixLrScale: number;
+      readonly beta1: number;
+      readonly beta2: number;
+    };
+
 /** How a supernet is trained, as data. */
 export interface Recipe {
   readonly name: string;
-  readonly momentum: number;
+  readonly optimizer: OptimizerChoice;
   readonly clipNorm: number;
+  /** Decay 0..1 per step of the exponential moving average of the weights that the run ends with; absent: the last weights. */
+  readonly ema?: number;
   /** Live sessions of random sub-networks per worker, and after how many steps the oldest is replaced by a new net. */
   readonly pool: { readonly size: number; readonly replaceEvery: number };
   /** Images between two validations. */
@@ -78,7 +97,7 @@ export interface Recipe {
   readonly phases: readonly Phase[];
 }
 
-const RECIPE_KEYS = ['name', 'momentum', 'clipNorm', 'pool', 'validateEvery', 'phases'] as const;
+const RECIPE_KEYS = ['name', 'optimizer', 'clipNorm', 'ema', 'pool', 'validateEvery', 'phases'] as const;
 const PHASE_KEYS = [
   'name',
   'images',
@@ -87,6 +106,7 @@ const PHASE_KEYS = [
   'smallest',
   'subnetsPerStep',
   'elastic',
+  'sortChannels',
   'teacher',
   'kdRatio',
   'lr',
@@ -100,6 +120,7 @@ const AUGMENT_KEYS = ['flip', 'shift', 'erase', 'eraseUntil'] as const;
 const ELASTIC_KEYS = ['kernelSizes', 'expandRatios', 'depths', 'resolutions'] as const;
 
 const SHARE: NumberRule = { words: 'a number from 0 to 1', holds: (value) => value >= 0 && value <= 1 };
+const BELOW_ONE: NumberRule = { words: 'a number from 0 to below 1', holds: (value) => value >= 0 && value < 1 };
 const POSITIVE: NumberRule = { words: 'a number above 0', holds: (value) => value > 0 && Number.isFinite(value) };
 const NOT_NEGATIVE: NumberRule = { words: 'a number of 0 or more', holds: (value) => value >= 0 && value < 1e6 };
 const IMAGE_COUNT = wholeBetween(1, 1e10);
@@ -142,6 +163,23 @@ function readElastic(phase: JsonObject, space: SearchSpace): ElasticChoices {
   };
 }
 
+const OPTIMIZER_KEYS = {
+  sgd: ['kind', 'momentum'],
+  adamw: ['kind', 'beta1', 'beta2'],
+  muon: ['kind', 'momentum', 'matrixLrScale', 'beta1', 'beta2'],
+} as const;
+
+function readOptimizer(value: unknown, where: string): OptimizerChoice {
+  const kinds = ['sgd', 'adamw', 'muon'] as const;
+  const kind = readChoice(readObject(value, where, OPTIMIZER_KEYS.muon), 'kind', kinds);
+  const object = readObject(value, where, OPTIMIZER_KEYS[kind]);
+  if (kind === 'sgd') return { kind, momentum: readNumber(object, 'momentum', SHARE) };
+  const betas = { beta1: readNumber(object, 'beta1', BELOW_ONE), beta2: readNumber(object, 'beta2', BELOW_ONE) };
+  if (kind === 'adamw') return { kind, ...betas };
+  const momentum = readNumber(object, 'momentum', SHARE);
+  return { kind, momentum, matrixLrScale: readNumber(object, 'matrixLrScale', POSITIVE), ...betas };
+}
+
 function readAugment(phase: JsonObject): AugmentChoices {
   const object = readObject(phase.members.augment, `${phase.where}.augment`, AUGMENT_KEYS);
   return {
@@ -173,6 +211,7 @@ function readPhase(value: unknown, where: string, space: SearchSpace): Phase {
     smallest: readBoolean(object, 'smallest'),
     subnetsPerStep: readNumber(object, 'subnetsPerStep', wholeBetween(0, 64)),
     elastic: readElastic(object, space),
+    ...(object.members.sortChannels !== undefined && readBoolean(object, 'sortChannels') && { sortChannels: true }),
     teacher: readChoice(object, 'teacher', ['none', 'inplace', 'frozen']),
     kdRatio: readNumber(object, 'kdRatio', SHARE),
     lr: readNumber(object, 'lr', POSITIVE),
@@ -213,8 +252,9 @@ export function parseRecipe(text: string, where: string, space: SearchSpace): Re
   if (size < busiest) refuseJson(`${where}: pool: size`, `at least the largest subnetsPerStep, ${busiest}`, size);
   return {
     name: readName(object),
-    momentum: readNumber(object, 'momentum', SHARE),
+    optimizer: readOptimizer(object.members.optimizer, `${where}: optimizer`),
     clipNorm: readNumber(object, 'clipNorm', POSITIVE),
+    ...(object.members.ema !== undefined && { ema: readNumber(object, 'ema', BELOW_ONE) }),
     pool: { size, replaceEvery: readNumber(pool, 'replaceEvery', wholeBetween(1, 1_000_000)) },
     validateEvery: readNumber(object, 'validateEvery', IMAGE_COUNT),
     phases,

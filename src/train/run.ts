@@ -6,9 +6,17 @@ import { invariant } from '../common/invariant.js';
 import { makeRng } from '../common/rng.js';
 import type { SearchSpace } from '../space/types.js';
 import { encodeSafetensors } from '../tensor/safetensors.js';
-import { type Checkpoint, loadCheckpoint, type RunIdentity, saveCheckpoint, writeDurably } from './checkpoint.js';
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type RunIdentity,
+  STATE_VECTORS,
+  saveCheckpoint,
+  writeDurably,
+} from './checkpoint.js';
 import { initSupernet } from './initialize.js';
-import { type LoopEnd, type TrainState, trainLoop } from './loop.js';
+import { finalWeights, type LoopEnd, type TrainState, trainLoop } from './loop.js';
+import { makeOptimizer } from './make-optimizer.js';
 import { flatten, layoutOf, type ParameterLayout, unflatten } from './parameter-layout.js';
 import { totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
@@ -82,17 +90,21 @@ function checkIdentity(found: RunIdentity, wanted: RunIdentity, path: string): v
 
 /** The state to start from: the checkpoint's, or fresh weights. */
 function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (detail: string) => void): TrainState {
-  const { dir, space, net, seed, resume } = options;
+  const { dir, space, net, recipe, seed, resume } = options;
+  const usesTeacher = recipe.phases.some(({ teacher }) => teacher === 'frozen');
   const state: TrainState = {
     step: 0,
     elapsedMs: 0,
     weights: sharedFloats(layout.size),
-    teacher: sharedFloats(layout.size),
+    teacher: sharedFloats(usesTeacher ? layout.size : 0),
     velocity: new Float32Array(layout.size),
+    secondMoment: new Float32Array(layout.size),
+    average: new Float32Array(recipe.ema === undefined ? 0 : layout.size),
   };
   const found = loadCheckpoint(dir);
   if (found === undefined) {
     flatten(layout, net?.tensors ?? initSupernet(space, makeRng(seed).fork('init')), state.weights);
+    if (recipe.ema !== undefined) state.average.set(state.weights);
     return state;
   }
   if (!resume) {
@@ -103,12 +115,10 @@ function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (det
   }
   checkIdentity(found.checkpoint.identity, identityOf(options), found.path);
   for (const warning of found.warnings) warn(`${warning}; going on from ${found.path}`);
-  for (const key of ['weights', 'velocity', 'teacher'] as const) {
+  for (const key of STATE_VECTORS) {
     const stored = found.checkpoint[key];
-    invariant(
-      stored.length === layout.size,
-      () => `${found.path}: ${stored.length} ${key}, the space has ${layout.size}`,
-    );
+    const { length } = state[key];
+    invariant(stored.length === length, () => `${found.path}: ${stored.length} ${key}, the run has ${length}`);
     state[key].set(stored);
   }
   state.step = found.checkpoint.step;
@@ -130,7 +140,7 @@ function writeWeights(options: TrainRunOptions, layout: ParameterLayout, state: 
     ...(options.net === undefined ? {} : { arch: canonicalJson(options.net.arch) }),
   };
   const name = options.net === undefined ? WEIGHTS_FILE : NET_WEIGHTS_FILE;
-  writeDurably(options.dir, name, encodeSafetensors(unflatten(layout, state.weights), metadata));
+  writeDurably(options.dir, name, encodeSafetensors(unflatten(layout, finalWeights(options.recipe, state)), metadata));
   return join(options.dir, name);
 }
 
@@ -158,6 +168,7 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
   emit({ kind: 'started', step: state.step, steps, lowering: loweringName(lowering) });
   const data = { ...options.data, images: shareImages(options.data.images) };
   const { weights, teacher } = state;
+  const optimizer = await makeOptimizer(layout, recipe.optimizer);
   const crew = new WorkerCrew({ space, ...setupOf(net), recipe, lowering, seed, workers, data, weights, teacher });
   const save = (now: TrainState): void => {
     const checkpoint: Checkpoint = { identity, ...now };
@@ -166,7 +177,7 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
   };
   try {
     const end = await trainLoop(state, {
-      ...{ space, recipe, layout, seed, workers, crew, signal, save, onEvent: emit },
+      ...{ space, recipe, layout, optimizer, seed, workers, crew, signal, save, onEvent: emit },
       validationBatch: Math.min(VALIDATION_BATCH, data.selection.length),
       validationArchs: net === undefined ? undefined : new Map([['single', net.arch]]),
       maxMs: options.maxMs,
@@ -182,6 +193,7 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
     return { end, step: state.step, steps, weights: path };
   } finally {
     await crew.close();
+    await optimizer.release();
   }
 }
 

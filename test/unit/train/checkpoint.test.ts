@@ -32,6 +32,8 @@ const checkpointAt = (step: number): Checkpoint => ({
   elapsedMs: step * 10.5,
   weights: Float32Array.from([1 / 3, -0, step]),
   velocity: Float32Array.from([1e-30, 2, 3]),
+  secondMoment: Float32Array.from([4, 1e-38, 5]),
+  average: new Float32Array(0),
   teacher: new Float32Array(3),
 });
 

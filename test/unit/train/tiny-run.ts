@@ -70,7 +70,7 @@ const PHASE = {
 export function tinyRecipe(images = 96): Recipe {
   const recipe = {
     name: 'tiny',
-    momentum: 0.9,
+    optimizer: { kind: 'sgd', momentum: 0.9 },
     clipNorm: 4,
     pool: { size: 2, replaceEvery: 2 },
     validateEvery: 64,
