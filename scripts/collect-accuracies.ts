@@ -5,7 +5,7 @@ import { collectAccuracies } from '../src/train/predictor/collect.js';
 
 const program = new Command('collect-accuracies')
   .requiredOption('--bundle <dir>', 'bundle whose supernet is measured')
-  .option('--data <dir>', 'folder of the Fashion-MNIST files', DEBIAN_FASHION_MNIST_DIR)
+  .option('--data <dir>', 'folder of the images that it was trained on', DEBIAN_FASHION_MNIST_DIR)
   .requiredOption('--out <file>', 'label file (JSON lines), made or gone on with')
   .option('--count <n>', 'architectures in all', '2500')
   .option('--workers <n>', 'processes of one thread each', '2')

@@ -1,8 +1,11 @@
+/** Makes a bundle of weights that were trained on Fashion-MNIST, without a run's folder (for one of those: `bespoke bundle make`). */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { findFashionMnist } from '../src/data/fashion-mnist.js';
+import { openImages } from '../src/data/open-images.js';
 import { parseSpace } from '../src/space/parse-space.js';
-import { makeFashionMnistBundle } from '../src/train/make-bundle.js';
+import { knownRecord } from '../src/train/data-record.js';
+import { makeBundle } from '../src/train/make-bundle.js';
 
 const { values } = parseArgs({
   options: {
@@ -19,14 +22,20 @@ if (values.weights === undefined) {
   );
   process.exit(3);
 }
-const dataDir = findFashionMnist(values.data === undefined ? [] : [values.data]);
 const space = parseSpace(JSON.parse(readFileSync(values.space, 'utf8')), values.space);
-const sha = await makeFashionMnistBundle({
+const source = await openImages(findFashionMnist(values.data === undefined ? [] : [values.data]), space.classes);
+const record = knownRecord(source);
+if (record === undefined) {
+  console.error(`${source.dir} is not Fashion-MNIST as published; for other data: bespoke bundle make --run DIR`);
+  process.exit(3);
+}
+const sha = await makeBundle({
   id: 'fashion-mnist',
   title: 'Fashion-MNIST, 28 x 28 grey, 10 classes of clothing',
   space,
   weightsPath: values.weights,
-  dataDir,
+  source,
+  record,
   outDir: values.out,
   extraFiles: new Map([['FASHION-MNIST-LICENSE', readFileSync(values.notice)]]),
 });

@@ -48,7 +48,7 @@ function readNumbers(object: JsonObject, key: string, length: number, rule = fin
  * Reads how an image becomes a network's input, from `bundle.json` or from a model's `bespoke.input`; further members are let be.
  * @throws BespokeError `invalid-request`, naming the member
  */
-function parseInputSpec(json: unknown, where: string): InputSpec {
+export function parseInputSpec(json: unknown, where: string): InputSpec {
   const object = readObject(json, where);
   const channelOrder = readChoice(object, 'channelOrder', ['grey', 'rgb']);
   const channels = channelOrder === 'grey' ? 1 : 3;

@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { throwIfAborted, type WorkOptions } from '../../common/work.js';
 import { SELECTION_COUNT } from '../../data/splits.js';
 import { Child } from '../../runtime/child.js';
+import { readNumber, readObject, wholeBetween } from '../../space/json-reader.js';
 import { loadBundle } from '../../supernet/bundle.js';
+import type { Bundle } from '../../supernet/types.js';
+import { DATA_FIGURE } from '../data-record.js';
 import type { WorkerSetting } from './collect-worker.js';
 import type { ArchLabel } from './label.js';
 import { type LabelAppender, openLabels } from './label-file.js';
@@ -11,7 +14,7 @@ import { type ListedArch, listArchs } from './label-list.js';
 
 export interface CollectOptions extends WorkOptions {
   readonly bundleDir: string;
-  /** Folder of the Fashion-MNIST files. */
+  /** Folder of the images that the supernet was trained on. */
   readonly dataDir: string;
   /** The label file: made, or gone on with. */
   readonly outFile: string;
@@ -20,7 +23,7 @@ export interface CollectOptions extends WorkOptions {
   /** Processes, each with one thread. */
   readonly workers: number;
   readonly seed: number;
-  /** Label images per architecture; the selection split unless told. */
+  /** Label images per architecture, at most; the selection split, 3,000 at most, unless told. */
   readonly images?: number;
   /** 1,000 unless told: half of what a delivered network gets, for speed. */
   readonly calibrationImages?: number;
@@ -30,6 +33,14 @@ const CALIBRATION_BATCH = 200;
 const DEFAULT_CALIBRATION_IMAGES = 1000;
 
 const WORKER_PATH = fileURLToPath(new URL(`./collect-worker${extname(import.meta.url)}`, import.meta.url));
+
+/** Images of the selection split, as the bundle says; those of Fashion-MNIST's own split where it does not. */
+function selectionCount(figures: Bundle['figures']): number {
+  const data = figures[DATA_FIGURE];
+  if (data === undefined) return SELECTION_COUNT;
+  const images = readObject(readObject(data, 'figures.data').members.images, 'figures.data.images');
+  return readNumber(images, 'selection', wholeBetween(1, Number.MAX_SAFE_INTEGER));
+}
 
 /** Minutes and seconds, for people. */
 function clock(seconds: number): string {
@@ -63,9 +74,9 @@ async function workThrough(
  * @throws BespokeError `invalid-request` if the file holds labels of something else, `bundle-invalid`; the signal's reason if aborted
  */
 export async function collectAccuracies(options: CollectOptions): Promise<number> {
-  const { supernet } = await loadBundle(options.bundleDir);
-  const images = options.images ?? SELECTION_COUNT;
-  const calibrationImages = options.calibrationImages ?? DEFAULT_CALIBRATION_IMAGES;
+  const { supernet, calibration, figures } = await loadBundle(options.bundleDir);
+  const images = Math.min(options.images ?? SELECTION_COUNT, selectionCount(figures));
+  const calibrationImages = Math.min(options.calibrationImages ?? DEFAULT_CALIBRATION_IMAGES, calibration.count);
   const counts = { images, calibrationImages, calibrationBatch: CALIBRATION_BATCH };
   const { space, sha256 } = supernet;
   const file = await openLabels(options.outFile, { schema: 1, spaceId: space.id, weightsSha256: sha256, ...counts });

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { convertPixels } from './stored-images.js';
+
+/** What shows through transparent pixels. */
+const BACKGROUND = '#ffffff';
+
+// The reader decodes several files at once; libvips need not split one image over threads, nor keep what it has read.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** One line of what libvips says of a file: its first, without the loader's name. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/Input Buffer is empty/.test(text)) return 'the file is empty';
+  return (text.split('\n')[0] ?? text).trim();
+}
+
+/** An image file that could not be read, with the reason in a few words. */
+export class UnreadableImage extends Error {}
+
+/**
+ * Reads a PNG or JPEG file as a square of 8-bit pixels: turned upright as its EXIF orientation says, shown in sRGB (16-bit, CMYK and
+ * embedded profiles converted), on white where it is transparent, the shorter side brought to `side` (bilinear, antialias) and the middle cut out.
+ * @param target written in place, interleaved: `side * side * channels` values from `start` on; 1 channel is Rec. 601 luma
+ * @throws UnreadableImage
+ */
+export async function decodeInto(
+  path: string,
+  side: number,
+  target: { readonly pixels: Uint8Array; readonly start: number; readonly channels: 1 | 3 },
+): Promise<void> {
+  try {
+    const { data, info } = await sharp(await readFile(path), { failOn: 'error' })
+      .autoOrient()
+      .flatten({ background: BACKGROUND })
+      .resize({ width: side, height: side, fit: 'cover', position: 'centre', kernel: 'linear' })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    convertPixels({ pixels: data, start: 0, channels: info.channels }, side * side, target);
+  } catch (error) {
+    throw new UnreadableImage(reasonOf(error), { cause: error });
+  }
+}
