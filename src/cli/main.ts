@@ -4,6 +4,7 @@ import { ProblemError } from '../client/client.js';
 import { BespokeError } from '../common/errors.js';
 import { VERSION } from '../version.js';
 import { EXIT } from './arguments.js';
+import { addFinetuning } from './commands/finetuning.js';
 import { addHardware } from './commands/hardware.js';
 import { addJobs } from './commands/jobs.js';
 import { addOffline } from './commands/offline.js';
@@ -27,6 +28,7 @@ function makeProgram(): Command {
   addOffline(program);
   addHardware(program);
   addTraining(program);
+  addFinetuning(program);
   for (const command of program.commands) command.exitOverride();
   return program;
 }

@@ -38,11 +38,17 @@ export interface DeliverOptions {
  * @param arch canonical, in the bundle's space
  */
 export async function deliver(bundle: Bundle, arch: Arch, options: DeliverOptions = {}): Promise<Delivery> {
-  const { supernet, calibration, input } = bundle;
+  const { supernet } = bundle;
   options.onStage?.('extracting');
-  const layers = lower(supernet.space, arch);
-  const subnet = sliceSubnet(supernet, arch, layers);
+  const subnet = sliceSubnet(supernet, arch, lower(supernet.space, arch));
   throwIfAborted(options.signal);
+  return deliverSubnet(bundle, subnet, options);
+}
+
+/** Everything of {@link deliver} after the cut, for a sub-network that has weights of its own: calibrated and exported the same way. */
+export async function deliverSubnet(bundle: Bundle, subnet: Subnet, options: DeliverOptions = {}): Promise<Delivery> {
+  const { calibration, input } = bundle;
+  const { arch, layers, space } = subnet;
   options.onStage?.('calibrating');
   const everyImage = Array.from({ length: calibration.count }, (_, index) => index);
   const images = prepareImages(calibration, everyImage, input, arch.resolution);
@@ -52,5 +58,5 @@ export async function deliver(bundle: Bundle, arch: Arch, options: DeliverOption
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const extracted = extractSubnet(bundle, subnet, statistics);
-  return { arch, layers, costs: archCosts(supernet.space, arch), subnet, statistics, extracted };
+  return { arch, layers, costs: archCosts(space, arch), subnet, statistics, extracted };
 }

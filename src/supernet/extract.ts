@@ -30,6 +30,8 @@ function metadataOf(source: ExtractionSource, subnet: Subnet): Readonly<Record<s
     'bespoke.input': canonicalJson({ ...input, resolution: subnet.arch.resolution }),
     'bespoke.space': subnet.space.id,
     'bespoke.supernet': supernet.sha256,
+    // Without it the weights are the supernet's own, and can be compared with them.
+    ...(subnet.ownWeights === undefined ? {} : { 'bespoke.weights': subnet.ownWeights }),
   };
 }
 

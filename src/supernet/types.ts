@@ -28,6 +28,8 @@ export interface Subnet {
   readonly arch: Arch;
   readonly layers: readonly LayerSpec[];
   readonly tensors: SupernetTensors;
+  /** sha256 of its tensors where they are its own: fine-tuned, or trained alone. */
+  readonly ownWeights?: Sha256;
 }
 
 /** Mean and (biased) variance per BN channel, keyed by layer name. */

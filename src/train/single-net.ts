@@ -43,7 +43,7 @@ export function extractedTensors(supernet: Supernet, arch: Arch): Map<string, Fl
 
 /** A trained network as one that was cut from a supernet, so that it is calibrated, exported and measured the same way. */
 export function asSubnet(space: SearchSpace, arch: Arch, tensors: ReadonlyMap<string, FloatTensor>): Subnet {
-  return { space, arch, layers: lower(space, arch), tensors };
+  return { space, arch, layers: lower(space, arch), tensors, ownWeights: sha256(encodeSafetensors(tensors)) };
 }
 
 /** sha256 of what is trained: the architecture in its space, the weights at the start, the teacher. */
