@@ -40,6 +40,13 @@ export function fraction(text: string): number {
   throw new InvalidArgumentError(`it must be a number from 0 to 1 (0.92 for 92 %), got "${text}".`);
 }
 
+/** A share of a whole: more than none of it, less than all. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value > 0 && value < 1) return value;
+  throw new InvalidArgumentError(`it must be a number above 0 and below 1 (0.2 for 20 %), got "${text}".`);
+}
+
 /** Whole numbers separated by commas. */
 export function integerList(text: string): number[] {
   return text.split(',').map(positiveInteger);

@@ -8,6 +8,7 @@ import { addFinetuning } from './commands/finetuning.js';
 import { addHardware } from './commands/hardware.js';
 import { addJobs } from './commands/jobs.js';
 import { addOffline } from './commands/offline.js';
+import { addOwnData } from './commands/own-data.js';
 import { addServing } from './commands/serving.js';
 import { addSpaces } from './commands/spaces.js';
 import { addTraining } from './commands/training.js';
@@ -28,6 +29,7 @@ function makeProgram(): Command {
   addOffline(program);
   addHardware(program);
   addTraining(program);
+  addOwnData(program);
   addFinetuning(program);
   for (const command of program.commands) command.exitOverride();
   return program;

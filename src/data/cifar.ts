@@ -122,7 +122,7 @@ export function cifarSource(found: FoundCifar): ImageSource {
     classNames: classNamesOf(found),
     pool,
     ...(existsSync(join(dir, test)) ? { test: listOf(found, [test]).list } : {}),
-    stored: { channels: CHANNELS, height: SIDE, width: SIDE },
+    shape: async () => ({ channels: CHANNELS, side: SIDE }),
     notes: [],
     fingerprint: lazily(() => sha256(`${layout} ${hashStored(set)}`)),
   };

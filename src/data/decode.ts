@@ -43,3 +43,13 @@ export async function decodeInto(
     throw new UnreadableImage(reasonOf(error), { cause: error });
   }
 }
+
+/** What a file's header says of its image: the shorter side in pixels, and whether it has no colors; undefined if it cannot be read. */
+export async function probe(path: string): Promise<{ readonly side: number; readonly isGrey: boolean } | undefined> {
+  try {
+    const { width, height, space } = await sharp(path).metadata();
+    return { side: Math.min(width, height), isGrey: space === 'b-w' || space === 'grey16' };
+  } catch {
+    return undefined; // reading it later says why
+  }
+}

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
 import { throwIfAborted, type WorkOptions } from '../common/work.js';
-import { decodeInto, UnreadableImage } from './decode.js';
+import { decodeInto, probe, UnreadableImage } from './decode.js';
 import {
   ALWAYS_ALLOWED_CORRUPT,
   DEFAULT_MAX_CORRUPT,
@@ -18,6 +18,8 @@ import { lazily, sharedBytes } from './stored-images.js';
 
 /** Files that are decoded at once: as many as Node's pool of I/O threads, and some that are being read meanwhile. */
 const IN_FLIGHT = 8;
+/** Files that are looked at to tell how large the images usually are. */
+const PROBED_FILES = 64;
 /** Names that an error or a remark lists before it counts the rest. */
 const SHOWN_NAMES = 5;
 
@@ -69,6 +71,19 @@ class FileList implements ImageList {
 
   nameOf(index: number): string {
     return this.#paths[index] ?? String(index);
+  }
+
+  /** Of files that lie evenly in the list. @throws BespokeError `invalid-request` if none of them can be opened */
+  async shape(): Promise<{ readonly channels: 1 | 3; readonly side: number }> {
+    const count = Math.min(PROBED_FILES, this.#paths.length);
+    const places = Array.from({ length: count }, (_, i) => Math.floor((i * this.#paths.length) / count));
+    const looks = await Promise.all(places.map((index) => probe(join(this.#dir, this.nameOf(index)))));
+    const known = looks.filter((look) => look !== undefined);
+    if (known.length === 0) {
+      throw new BespokeError('invalid-request', `${this.#dir}: none of ${count} images that were tried can be opened`);
+    }
+    const sides = known.map(({ side }) => side).sort((a, b) => a - b);
+    return { channels: known.every(({ isGrey }) => isGrey) ? 1 : 3, side: sides[sides.length >> 1]! };
   }
 
   async read(indices: readonly number[], target: ReadTarget, work: WorkOptions = {}): Promise<ReadImages> {
@@ -146,6 +161,7 @@ export function folderSource(dir: string, listing: FolderListing): ImageSource {
     pool,
     ...(validation === undefined ? {} : { validationStart: countOf(train) }),
     ...(test === undefined ? {} : { test: fileList(dir, classNames, [test]) }),
+    shape: () => pool.shape(),
     notes:
       ignored.length === 0 ? [] : [`${ignored.length} files are neither png nor jpeg and left out: ${someOf(ignored)}`],
     fingerprint: lazily(() => {

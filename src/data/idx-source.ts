@@ -75,7 +75,7 @@ export function idxSource(dir: string, classes?: number): ImageSource {
     classNames,
     pool: listOf(train, 'train'),
     ...(hasTest ? { test: listOf(readPart(dir, 'test', classNames.length), 'test') } : {}),
-    stored: { channels, height, width },
+    shape: async () => ({ channels: channels === 1 ? 1 : 3, side: Math.min(height, width) }),
     notes: [],
     fingerprint: lazily(() => sha256(`idx ${hashStored(train)}`)),
   };

@@ -61,8 +61,8 @@ export interface ImageSource {
   readonly validationStart?: number;
   /** The folder's own test part, for final figures alone. */
   readonly test?: ImageList;
-  /** Channels and side of the images where all have the same; what files have is known when they are read. */
-  readonly stored?: { readonly channels: number; readonly height: number; readonly width: number };
+  /** Channels (1: all grey) and shorter side of the images: the same of all, or the usual of files that differ, of which a few are looked at. */
+  shape(): Promise<{ readonly channels: 1 | 3; readonly side: number }>;
   /** Remarks for people: files that were left out. */
   readonly notes: readonly string[];
   /** sha256 in hex of what a split depends on: the names or bytes of the pool's images, and their labels. */

@@ -46,7 +46,7 @@ export async function makeBundle(options: MakeBundleOptions): Promise<string> {
   const { source, record, space } = options;
   const splits = recordedSplits(source, record);
   const target = recordedTarget(record);
-  const most = Math.floor(MOST_BYTES / (target.channels * (source.stored?.height ?? target.side) ** 2));
+  const most = Math.floor(MOST_BYTES / (target.channels * target.side ** 2));
   const order = shuffled(splits.train, makeRng(record.plan.seed).fork('calibration'));
   const read = async (indices: readonly number[]): Promise<ImageSet> =>
     (await source.pool.read(indices, target, options)).images;

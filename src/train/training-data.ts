@@ -56,6 +56,15 @@ function planOf(source: ImageSource, choices: DataChoices): SplitPlan {
   );
 }
 
+/** How a source is split by a user's choices. @throws BespokeError `invalid-request` naming classes with too few images */
+export function splitOf(
+  source: ImageSource,
+  choices: DataChoices,
+): { readonly plan: SplitPlan; readonly splits: Splits } {
+  const plan = planOf(source, choices);
+  return { plan, splits: splitsOf(source, plan) };
+}
+
 /** The splits of a source by a plan. */
 function splitsOf(source: ImageSource, plan: SplitPlan): Splits {
   const { classNames, validationStart } = source;
@@ -116,8 +125,7 @@ export async function readTrainingData(
 ): Promise<ReadTrainingData> {
   checkClasses(source, space);
   const target = readTargetOf(space);
-  const plan = planOf(source, choices);
-  const splits = splitsOf(source, plan);
+  const { plan, splits } = splitOf(source, choices);
   const wanted = [...splits.train, ...splits.selection].sort((a, b) => a - b);
   const { maxCorrupt = DEFAULT_MAX_CORRUPT } = choices;
   const { images, indices, skipped } = await source.pool.read(wanted, { ...target, maxCorrupt }, work);
@@ -135,7 +143,7 @@ export async function readTrainingData(
     layout: source.layout,
     fingerprint: source.fingerprint(),
     plan,
-    side: target.side,
+    side: images.height,
     input,
     classNames: known?.classNames ?? source.classNames,
     maxCorrupt,

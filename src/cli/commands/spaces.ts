@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { run } from '../invoke.js';
+import { positiveInteger } from '../arguments.js';
+import { type CommandOptions, run } from '../invoke.js';
+import type { TemplateCommand } from '../space-template.js';
 
 /** `space list`, `space show` and `count`: search spaces and exact costs. */
 export function addSpaces(program: Command): void {
@@ -16,6 +18,20 @@ export function addSpaces(program: Command): void {
         const { resolveSpace, showSpace } = await import('../spaces.js');
         return showSpace(terminal, await resolveSpace(id, config.modelDirs));
       }),
+    );
+  space
+    .command('template')
+    .description('a search space to start from, for images of a size')
+    .option('--data <dir>', 'folder of labeled images: classes, channels and size are taken from it')
+    .option('--classes <n>', 'number of classes', positiveInteger)
+    .option('--channels <n>', '1 (grey) or 3 (RGB)', positiveInteger)
+    .option('--size <n>', 'largest resolution, pixels (with --data: the usual side, at most 64)', positiveInteger)
+    .option('--id <id>', 'id of the space')
+    .option('-o, --out <file>', 'where it goes (default: standard output)')
+    .action(
+      run<TemplateCommand & CommandOptions>(async ({ terminal }, options) =>
+        (await import('../space-template.js')).templateCommand(terminal, options),
+      ),
     );
   program
     .command('count')
