@@ -21,12 +21,18 @@ export const PREVIOUS_CHECKPOINT_FILE = 'checkpoint.previous.bin';
 
 /** Layout of the file: a safetensors file, then its sha256 as this many lower-case hex characters. */
 const TRAILER_BYTES = 64;
-const FORMAT = 'bespoke-training-2';
+const FORMAT = 'bespoke-training-3';
 
 /** What has to be equal for a run to go on exactly where it stopped. */
 export interface RunIdentity {
   readonly spaceSha256: string;
+  /** Of the one network that is trained, its first weights and its teacher; `none` in a run of a supernet. */
+  readonly netSha256: string;
   readonly recipeSha256: string;
+  /** Of pixels, labels, normalization and split. */
+  readonly dataSha256: string;
+  /** The same for people: how many images, how large. */
+  readonly images: string;
   /** Operators of the step graphs, as `nchwc16`: others round differently. */
   readonly lowering: string;
   readonly seed: number;
@@ -83,7 +89,10 @@ function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   }
   const { tensors, metadata } = decodeSafetensors(body, where);
   if (metadata.format !== FORMAT) {
-    throw new BespokeError('storage-failed', `${where} has the format ${metadata.format}; read is ${FORMAT}`);
+    throw new BespokeError(
+      'storage-failed',
+      `${where} has the format ${metadata.format}, this version reads ${FORMAT}; resume it with the version that began it`,
+    );
   }
   // The hash says that the bytes are as encodeCheckpoint wrote them, and the format says which encodeCheckpoint.
   const state = JSON.parse(metadata.state ?? '') as Pick<Checkpoint, 'identity' | 'step' | 'elapsedMs'>;

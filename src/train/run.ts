@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Lowering } from '../autodiff/term.js';
 import { BespokeError } from '../common/errors.js';
-import { canonicalJson, sha256 } from '../common/hash.js';
+import { canonicalJson } from '../common/hash.js';
 import { invariant } from '../common/invariant.js';
 import { makeRng } from '../common/rng.js';
 import type { SearchSpace } from '../space/types.js';
@@ -20,8 +20,9 @@ import { makeOptimizer } from './make-optimizer.js';
 import { flatten, layoutOf, type ParameterLayout, unflatten } from './parameter-layout.js';
 import { totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
+import { checkIdentity, identityOf } from './run-identity.js';
 import { appendLog, rewindLog } from './run-log.js';
-import { initNet, type SingleNet, type SingleNetSetup, singleNetSha256 } from './single-net.js';
+import { initNet, type SingleNet, type SingleNetSetup } from './single-net.js';
 import type { TrainEvent } from './train-events.js';
 import { shareImages, type TrainingData } from './training-data.js';
 import { sharedFloats, WorkerCrew } from './worker-crew.js';
@@ -68,28 +69,13 @@ export interface TrainOutcome {
   readonly weights?: string;
 }
 
-function identityOf({ space, net, recipe, seed, workers, lowering }: TrainRunOptions): RunIdentity {
-  return {
-    spaceSha256: net === undefined ? sha256(canonicalJson(space)) : singleNetSha256(space, net),
-    recipeSha256: sha256(canonicalJson(recipe)),
-    lowering: lowering.kind === 'nchwc' ? `nchwc${lowering.block}` : lowering.kind,
-    seed,
-    workers,
-  };
-}
-
-function checkIdentity(found: RunIdentity, wanted: RunIdentity, path: string): void {
-  const differing = (Object.keys(wanted) as (keyof RunIdentity)[]).filter((key) => found[key] !== wanted[key]);
-  if (differing.length === 0) return;
-  const list = differing.map((key) => `${key} ${found[key]} there, ${wanted[key]} here`).join('; ');
-  throw new BespokeError(
-    'invalid-request',
-    `${path} belongs to another run (${list}); resume with what it was begun with`,
-  );
-}
-
 /** The state to start from: the checkpoint's, or fresh weights. */
-function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (detail: string) => void): TrainState {
+function openState(
+  options: TrainRunOptions,
+  identity: RunIdentity,
+  layout: ParameterLayout,
+  warn: (detail: string) => void,
+): TrainState {
   const { dir, space, net, recipe, seed, resume } = options;
   const usesTeacher = recipe.phases.some(({ teacher }) => teacher === 'frozen');
   const state: TrainState = {
@@ -113,7 +99,7 @@ function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (det
       `${dir} holds a run at step ${found.checkpoint.step}; resume it or choose another folder`,
     );
   }
-  checkIdentity(found.checkpoint.identity, identityOf(options), found.path);
+  checkIdentity(found.checkpoint.identity, identity, found.path);
   for (const warning of found.warnings) warn(`${warning}; going on from ${found.path}`);
   for (const key of STATE_VECTORS) {
     const stored = found.checkpoint[key];
@@ -126,14 +112,20 @@ function openState(options: TrainRunOptions, layout: ParameterLayout, warn: (det
   return state;
 }
 
-function writeWeights(options: TrainRunOptions, layout: ParameterLayout, state: TrainState): string {
-  const { seed, workers, recipeSha256, spaceSha256 } = identityOf(options);
+function writeWeights(
+  options: TrainRunOptions,
+  identity: RunIdentity,
+  layout: ParameterLayout,
+  state: TrainState,
+): string {
+  const { seed, workers, recipeSha256, spaceSha256, dataSha256 } = identity;
   const metadata = {
     format: 'bespoke-supernet-1',
     spaceId: options.space.id,
     spaceSha256,
     recipe: options.recipe.name,
     recipeSha256,
+    dataSha256,
     seed: String(seed),
     workers: String(workers),
     steps: String(state.step),
@@ -158,8 +150,8 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
     options.onEvent?.(event);
   };
   const warnings: string[] = [];
-  const state = openState(options, layout, (detail) => warnings.push(detail));
-  const identity = identityOf(options);
+  const identity = identityOf({ ...options, lowering: loweringName(lowering) });
+  const state = openState(options, identity, layout, (detail) => warnings.push(detail));
   writeDurably(dir, 'recipe.json', new TextEncoder().encode(`${JSON.stringify(recipe, null, 2)}\n`));
   writeDurably(dir, 'space.json', new TextEncoder().encode(`${JSON.stringify(space, null, 2)}\n`));
   rewindLog(dir, state.step);
@@ -188,7 +180,7 @@ export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutc
       emit({ kind: 'stopped', step: state.step, reason: end });
       return { end, step: state.step, steps };
     }
-    const path = writeWeights(options, layout, state);
+    const path = writeWeights(options, identity, layout, state);
     emit({ kind: 'finished', step: state.step, elapsedMs: state.elapsedMs, weights: path });
     return { end, step: state.step, steps, weights: path };
   } finally {

@@ -25,7 +25,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const identity = { spaceSha256: 'a', recipeSha256: 'b', lowering: 'standard', seed: 3, workers: 2 };
+const identity = {
+  ...{ spaceSha256: 'a', netSha256: 'none', recipeSha256: 'b', dataSha256: 'c', images: 'a few' },
+  ...{ lowering: 'standard', seed: 3, workers: 2 },
+};
 const checkpointAt = (step: number): Checkpoint => ({
   identity,
   step,

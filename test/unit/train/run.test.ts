@@ -117,6 +117,21 @@ describe('trainSupernet', { timeout: 180_000 }, () => {
     await expect(trainSupernet(other)).rejects.toThrow(/another run \(seed 5 there, 6 here\)/);
   });
 
+  it('refuses to resume with other images or another split', async () => {
+    const { data } = tinyRun(folder('whole'));
+    const pixels = data.images.pixels.map((value, i) => (i === 77 ? value ^ 1 : value));
+    const labels = data.images.labels!.map((value, i) => (i === 3 ? (value + 1) % 3 : value));
+    const others = [
+      { ...data, images: { ...data.images, pixels } },
+      { ...data, images: { ...data.images, labels } },
+      { ...data, train: [...data.train].reverse() },
+    ];
+    for (const other of others) {
+      const resumed = trainSupernet(tinyRun(folder('whole'), { resume: true, data: other }));
+      await expect(resumed).rejects.toThrow(/another run \(dataSha256 \w+ there, \w+ here\)/);
+    }
+  });
+
   it('reports the step at which training diverges', async () => {
     const recipe = tinyRecipe();
     const wild = { ...recipe, clipNorm: 1e30, phases: recipe.phases.map((phase) => ({ ...phase, lr: 1e20 })) };
