@@ -2,6 +2,7 @@ import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { type Gain, pairedGain } from '../evaluate/gain.js';
+import { measureParity } from '../evaluate/parity.js';
 import { correctGuesses } from '../evaluate/top1.js';
 import { countModelMacs } from '../onnx/check.js';
 import { OPSET_VERSION } from '../onnx/ir.js';
@@ -12,6 +13,7 @@ import type { Delivery } from '../specialize/deliver.js';
 import { EXPORTER_REVISION } from '../supernet/extract.js';
 import type { Bundle, ImageSet } from '../supernet/types.js';
 import type { Recipe } from '../train/recipe.js';
+import { plainSpace } from '../train/single-net.js';
 import { VERSION } from '../version.js';
 
 /** One thread, as every measured top-1 of a delivered model. */
@@ -34,11 +36,28 @@ async function guesses({ arch, extracted }: Delivery, bundle: Bundle, images: Im
 
 const shareOf = (right: Uint8Array): number => right.reduce((sum, one) => sum + one, 0) / right.length;
 
+/** Images for parity, as a specialization takes. */
+const PARITY_IMAGES = 16;
+
+/** How far the exported model is from a forward pass that is made another way; see `measureParity`. */
+async function parityOf(bundle: Bundle, { arch, layers, statistics, extracted, subnet }: Delivery): Promise<number> {
+  const { verification, input, supernet } = bundle;
+  const indices = Array.from({ length: Math.min(PARITY_IMAGES, verification.count) }, (_, index) => index);
+  const images = prepareImages(verification, indices, input, arch.resolution);
+  const own = { ...supernet, space: plainSpace(supernet.space), tensors: subnet.tensors };
+  const subject = { model: extracted.model, supernet: own, layers, statistics };
+  return (await measureParity(subject, images, { threads: THREADS })).relative;
+}
+
 /** What fine-tuning did, on the bundle's verification images. */
-export interface FinetuneGain extends Gain {
+export interface FinetuneGain {
   readonly measuredTop1Before: number;
   readonly measuredTop1: number;
   readonly top1Images: number;
+  /** From before to now, on the same images. */
+  readonly gain: Gain;
+  /** Largest |difference of logits| / largest |logit| between the model and the trained weights in another form of graph. */
+  readonly parityRelative: number;
 }
 
 /** Measures a network as the supernet gives it and as it is now, on the same images. */
@@ -49,7 +68,8 @@ export async function measureGain(bundle: Bundle, before: Delivery, after: Deliv
     measuredTop1Before: shareOf(first),
     measuredTop1: shareOf(second),
     top1Images: first.length,
-    ...pairedGain(first, second),
+    gain: pairedGain(first, second),
+    parityRelative: await parityOf(bundle, after),
   };
 }
 

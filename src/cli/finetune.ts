@@ -138,6 +138,19 @@ export async function finetune(
   return { outcome, finished: { delivery, report } };
 }
 
+/** Runs work that SIGTERM and SIGINT abort. */
+async function stoppably<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const abort = (name: NodeJS.Signals): void => stop.abort(name);
+  const names = ['SIGTERM', 'SIGINT'] as const;
+  for (const name of names) process.once(name, abort);
+  try {
+    return await work(stop.signal);
+  } finally {
+    for (const name of names) process.off(name, abort);
+  }
+}
+
 const points = (share: number): string => `${share >= 0 ? '+' : ''}${(share * 100).toFixed(2)}`;
 
 /**
@@ -150,22 +163,21 @@ export async function finetuneCommand(
   arch: Arch,
   options: FinetuneCommandOptions,
 ): Promise<number> {
-  const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal));
-  const { signal } = stop;
-  const source = await openImages(options.data ?? findFashionMnist([]), bundle.supernet.space.classes, signal);
-  const data = await readBundleTrainingData(bundle, source, { signal });
-  const print = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY === true, QUIET_MS);
-  const { finished } = await finetune(bundle, arch, data, { ...options, signal, onEvent: print });
+  const { finished } = await stoppably(async (signal) => {
+    const source = await openImages(options.data ?? findFashionMnist([]), bundle.supernet.space.classes, signal);
+    const data = await readBundleTrainingData(bundle, source, { signal });
+    const print = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY === true, QUIET_MS);
+    return finetune(bundle, arch, data, { ...options, signal, onEvent: print });
+  });
   if (finished === undefined) return EXIT.failed;
   const { delivery, report } = finished;
   await writeOut(options.out, delivery.extracted.model);
   if (options.report !== undefined) await writeOut(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
   terminal.printJson({ ...report, out: options.out });
-  const { measuredTop1Before, measuredTop1, gain, low, high, top1Images, training } = report;
+  const { measuredTop1Before, measuredTop1, gain, top1Images, training } = report;
   terminal.print(
     `${options.out}: top-1 ${formatPercent(measuredTop1Before)} before, ${formatPercent(measuredTop1)} now, ` +
-      `gain ${points(gain)} points (95 % ${points(low)} to ${points(high)}) on ${formatCount(top1Images)} verification images`,
+      `gain ${points(gain.value)} points (95 % ${points(gain.low)} to ${points(gain.high)}) on ${formatCount(top1Images)} verification images`,
   );
   terminal.print(
     `${formatCount(report.macs)} MACs, ${formatCount(report.artifact.bytes)} bytes; trained on ${formatCount(training.images)} images ` +

@@ -3,7 +3,7 @@ import { invariant } from '../common/invariant.js';
 /** How much more often one model is right than another on the same images. */
 export interface Gain {
   /** Difference of the two top-1, -1..1. */
-  readonly gain: number;
+  readonly value: number;
   /** 95 % interval by the normal approximation over paired images. */
   readonly low: number;
   readonly high: number;
@@ -29,5 +29,5 @@ export function pairedGain(before: Uint8Array, after: Uint8Array): Gain {
   }
   const gain = (won - lost) / count;
   const error = Math.sqrt(Math.max(0, (won + lost) / count - gain * gain) / count);
-  return { gain, low: gain - Z_95 * error, high: gain + Z_95 * error };
+  return { value: gain, low: gain - Z_95 * error, high: gain + Z_95 * error };
 }
