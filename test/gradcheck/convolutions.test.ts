@@ -33,6 +33,10 @@ describe.each(LOWERINGS)('convolutions, $name', ({ lowering, absent }) => {
       { n: 2, inputs: 32, out: 32, size: 1 },
       { n: 2, inputs: 12, out: 20, size: 3 }, // no multiple of a block
       { n: 1, inputs: 20, out: 16, size: 5 },
+      { n: 1, inputs: 16, out: 32, size: 8 }, // pixels of an image fill blocks
+      { n: 2, inputs: 16, out: 16, size: 8 },
+      { n: 4, inputs: 32, out: 48, size: 2 }, // pixels of all images fill blocks
+      { n: 4, inputs: 48, out: 32, size: 2 },
     ])('$n x $inputs -> $out, size $size', async ({ n, inputs, out, size }) => {
       await checkGradients(
         {

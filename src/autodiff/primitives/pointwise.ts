@@ -4,6 +4,7 @@ import { inLayout } from './layout.js';
 import {
   asBlocks,
   blockedConv,
+  blockOf,
   blockPointwise,
   blockPointwiseTransposed,
   canBlock,
@@ -72,12 +73,38 @@ export function pixelProducts(e: Emitter, dy: Term, x: Term): Term {
 
 /** {@link pixelProducts} `[wide, narrow]` of two images whose channels fill blocks. */
 function blockedProducts(e: Emitter, wide: Term, narrow: Term): Term {
-  const [n, wideChannels, h, w] = imageDims(wide);
+  const [n, , h, w] = imageDims(wide);
   const [, narrowChannels] = imageDims(narrow);
   const rows = toChannelsLast(e, inLayout(e, narrow, 'blocked'));
   const blocks = asBlocks(e, inLayout(e, wide, 'blocked'));
+  const block = blockOf(e);
+  // A product per image is added up afterwards: for the smallest maps that sum, of whole matrices, is the larger part of the work.
+  if ((h * w) % block === 0 && h * w >= 64) return productsAsConv(e, blocks, rows);
+  // Turning the wide image costs as much per channel however narrow the other is.
+  if ((n * h * w) % block === 0 && narrowChannels >= 2 * block) {
+    const [, wideBlocks = 0, pixels = 0] = blocks.dims;
+    const turned = reshape(e, transpose(e, blocks, [1, 0, 2, 3]), [1, wideBlocks, n * pixels, block]);
+    return productsAsConv(e, turned, reshape(e, rows, [1, n * pixels, narrowChannels]));
+  }
   const products = batchedMatMul(e, blocks, reshape(e, rows, [n, 1, h * w, narrowChannels]), { a: true });
-  return reshape(e, sumOver(e, products, [0]), [wideChannels, narrowChannels]); // from [wide / block, block, narrow]
+  return reshape(e, sumOver(e, products, [0]), [blocks.dims[1]! * block, narrowChannels]); // from [wide / block, block, narrow]
+}
+
+/**
+ * The same as a blocked 1x1 convolution, which is twice as fast as matrix products of 16 rows: pixels are its input channels, the narrow
+ * image's channels its pixels, images its groups. The memory `[wide / block, pixels, block]` of one wide image is that of blocked weights
+ * `[wide, pixels]`; only the narrow image has to be turned.
+ * @param blocks `[N, wide / block, P, block]`
+ * @param rows `[N, P, narrow]`; P fills blocks
+ */
+function productsAsConv(e: Emitter, blocks: Term, rows: Term): Term {
+  const [n = 0, wideBlocks = 0, pixels = 0, block = 0] = blocks.dims;
+  const narrow = rows.dims[2]!;
+  const tiles = transpose(e, reshape(e, rows, [(n * pixels) / block, block, narrow]), [0, 2, 1]);
+  const weight = reshape(e, blocks, [n * wideBlocks * block, pixels, 1, 1], 'blocked');
+  const perImage = blockedConv(e, reshape(e, tiles, [1, n * pixels, narrow, 1], 'blocked'), { weight, group: n });
+  const products = sumOver(e, reshape(e, perImage, [n, wideBlocks, narrow, block]), [0]);
+  return reshape(e, transpose(e, products, [0, 2, 1]), [wideBlocks * block, narrow]);
 }
 
 /** Covariances `[C, C]` of the channels over n and pixels: mean(x x^T) - mean(x) mean(x)^T. */
