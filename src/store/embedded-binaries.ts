@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { arch, platform } from 'node:process';
 import { BespokeError } from '../common/errors.js';
-import { isCode } from './process-identity.js';
+import { isCode } from '../files/process-identity.js';
 
 /** PostgreSQL's programs, as the npm package brings them. */
 export interface Binaries {

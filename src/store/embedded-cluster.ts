@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { platform } from 'node:process';
+import { isCode } from '../files/process-identity.js';
 import type { Binaries } from './embedded-binaries.js';
 import type { RunAs } from './embedded-user.js';
-import { isCode } from './process-identity.js';
 import { programFailed, storageFailed } from './storage-error.js';
 
 /** The database's superuser, the only user there is. */

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCode, runsIn } from './process-identity.js';
+import { isCode, runsIn } from '../files/process-identity.js';
 import { storageFailed } from './storage-error.js';
 
 /** What a running server tells in its data folder (PostgreSQL source, miscadmin.h: LOCK_FILE_LINE_*). */

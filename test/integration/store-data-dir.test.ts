@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { lockDataDir, readServerUrl } from '../../src/store/data-dir.js';
-import { processStart } from '../../src/store/process-identity.js';
+import { processStart } from '../../src/files/process-identity.js';
 
 let scratch: string;
 let dir: string;
