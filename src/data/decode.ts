@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
+import { resizeBilinear } from './resize.js';
 import { convertPixels } from './stored-images.js';
 
 /** What shows through transparent pixels. */
@@ -19,9 +20,27 @@ function reasonOf(error: unknown): string {
 /** An image file that could not be read, with the reason in a few words. */
 export class UnreadableImage extends Error {}
 
+/** Images of up to so many times the wanted side are resized from all their pixels; larger ones are shrunk on the way in first. */
+const EXACT_UP_TO = 4;
+/** What larger ones are shrunk to, times the wanted side. */
+const SHRUNK_TO = 2;
+/** Channels of every decoded image. */
+const RGB = 3;
+
+/** Brings square RGB pixels to another side, by the resize of the network's input. */
+function resized(pixels: Uint8Array, from: number, to: number): Uint8Array {
+  if (from === to) return pixels;
+  const batch = { count: 1, height: from, width: from, channels: RGB, pixels };
+  const planes = resizeBilinear(batch, to, new Float32Array(RGB * to * to));
+  const plane = to * to;
+  return Uint8Array.from({ length: RGB * plane }, (_, i) =>
+    Math.round(planes[(i % RGB) * plane + Math.floor(i / RGB)]!),
+  );
+}
+
 /**
  * Reads a PNG or JPEG file as a square of 8-bit pixels: turned upright as its EXIF orientation says, shown in sRGB (16-bit, CMYK and
- * embedded profiles converted), on white where it is transparent, the shorter side brought to `side` (bilinear, antialias) and the middle cut out.
+ * embedded profiles converted), on white where it is transparent; the shorter side is brought to `side` (bilinear, antialias) and the middle kept.
  * @param target written in place, interleaved: `side * side * channels` values from `start` on; 1 channel is Rec. 601 luma
  * @throws UnreadableImage
  */
@@ -31,14 +50,19 @@ export async function decodeInto(
   target: { readonly pixels: Uint8Array; readonly start: number; readonly channels: 1 | 3 },
 ): Promise<void> {
   try {
-    const { data, info } = await sharp(await readFile(path), { failOn: 'error' })
+    const image = sharp(await readFile(path), { failOn: 'error' });
+    const { width, height } = await image.metadata();
+    const whole = Math.min(width, height);
+    const taken = whole <= EXACT_UP_TO * side ? whole : SHRUNK_TO * side;
+    const data = await image
       .autoOrient()
       .flatten({ background: BACKGROUND })
-      .resize({ width: side, height: side, fit: 'cover', position: 'centre', kernel: 'linear' })
+      .resize({ width: taken, height: taken, fit: 'cover', position: 'centre' })
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    convertPixels({ pixels: data, start: 0, channels: info.channels }, side * side, target);
+      .toBuffer();
+    const pixels = resized(data, taken, side);
+    convertPixels({ pixels, start: 0, channels: RGB }, side * side, target);
   } catch (error) {
     throw new UnreadableImage(reasonOf(error), { cause: error });
   }
