@@ -74,8 +74,8 @@ export async function folderHolder(dir: string, name: string): Promise<LockHolde
 async function take(dir: string, name: string, mine: LockHolder): Promise<LockHolder | undefined> {
   const path = join(dir, name);
   const draft = `${path}.${mine.nonce}`;
-  await writeFile(draft, JSON.stringify(mine), { flag: 'wx' });
   try {
+    await writeFile(draft, JSON.stringify(mine), { flag: 'wx' });
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       if (await linked(draft, path)) return undefined;
       const holder = await readHolder(path);

@@ -1,19 +1,7 @@
 import { BespokeError } from '../common/errors.js';
+import { codeOfError, reasonOfCode } from '../files/file-problem.js';
 
-/** What the codes of a failed file operation, and PostgreSQL's words for them, mean to a user. */
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
-  EROFS: 'its file system is read-only',
-  ENOSPC: 'its disk is full',
-  EDQUOT: 'its disk quota is used up',
-  ENOENT: 'it is not there and cannot be made',
-  ENOTDIR: 'a part of its path is a file, not a folder',
-  EEXIST: 'a file is in its place',
-  EIO: 'its disk fails',
-};
-
-/** The same in the words of PostgreSQL's programs (strerror of the C library, locale C). */
+/** Codes of the operating system in the words of PostgreSQL's programs (strerror of the C library, locale C). */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/No space left on device|Check free disk space/, 'ENOSPC'], // the hint comes with a write that was cut short, too
   [/Disk quota exceeded/, 'EDQUOT'],
@@ -25,15 +13,15 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
 /** `storage-failed` in one sentence for a file operation on the data folder that failed; any other error as it is. */
 export function toStorageError(error: unknown, dataDir: string): unknown {
   if (error instanceof BespokeError || !(error instanceof Error)) return error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const reason = REASONS[code] ?? (code === '' || code.startsWith('ERR_') ? undefined : error.message);
+  const code = codeOfError(error);
+  const reason = reasonOfCode(code) ?? (code === '' || code.startsWith('ERR_') ? undefined : error.message);
   return reason === undefined ? error : storageFailed(dataDir, reason, error);
 }
 
 /** `storage-failed` for a program of PostgreSQL's that ended early; `output` is what it wrote. */
 export function programFailed(dataDir: string, program: string, output: string): BespokeError {
   const code = WORDS.find(([words]) => words.test(output))?.[1];
-  const known = code === undefined ? undefined : REASONS[code];
+  const known = code === undefined ? undefined : reasonOfCode(code);
   if (known !== undefined) return storageFailed(dataDir, known, new Error(output));
   const lines = output.trim().split('\n');
   const line = lines.findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? lines.at(-1);

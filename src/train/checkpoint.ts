@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
+import { writeDurably } from '../files/durable-write.js';
 import { decodeSafetensors, encodeSafetensors } from '../tensor/safetensors.js';
 import { type FloatTensor, floats, type Tensor } from '../tensor/tensor.js';
 
@@ -28,6 +19,8 @@ export interface RunIdentity {
   readonly spaceSha256: string;
   /** Of the one network that is trained, its first weights and its teacher; `none` in a run of a supernet. */
   readonly netSha256: string;
+  /** sha256 of the weights that it started from, where they were given. */
+  readonly startSha256?: string;
   readonly recipeSha256: string;
   /** Of pixels, labels, normalization and split. */
   readonly dataSha256: string;
@@ -105,43 +98,6 @@ function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
     average: vector('average'),
     teacher: vector('teacher'),
   };
-}
-
-function syncFolder(dir: string): void {
-  const handle = openSync(dir, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-/**
- * Writes a file so that a crash at any moment leaves the old or the new content whole: temporary file, fsync, rename, fsync of the folder.
- * @param keepAs name that the old file is kept under, if given
- * @throws BespokeError `storage-failed` when the disk is full or not writable; the old file is then untouched
- */
-export function writeDurably(dir: string, name: string, bytes: Uint8Array, keepAs?: string): void {
-  const path = join(dir, name);
-  const temporary = `${path}.tmp`;
-  try {
-    mkdirSync(dir, { recursive: true });
-    const handle = openSync(temporary, 'w');
-    try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    if (keepAs !== undefined && existsSync(path)) renameSync(path, join(dir, keepAs));
-    renameSync(temporary, path);
-    syncFolder(dir);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const detail = `${path} of ${bytes.length} bytes could not be written (${reason}); free space or choose another folder, then resume`;
-    throw new BespokeError('storage-failed', detail, {}, cause);
-  }
 }
 
 /** Saves a checkpoint; the one before is kept. See {@link writeDurably}. */

@@ -1,6 +1,8 @@
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson, type Sha256, sha256 } from '../common/hash.js';
 import type { SearchSpace } from '../space/types.js';
+import { encodeSafetensors } from '../tensor/safetensors.js';
+import type { FloatTensor } from '../tensor/tensor.js';
 import type { RunIdentity } from './checkpoint.js';
 import type { Recipe } from './recipe.js';
 import { type SingleNet, singleNetSha256 } from './single-net.js';
@@ -10,6 +12,7 @@ import type { TrainingData } from './training-data.js';
 export interface RunSetup {
   readonly space: SearchSpace;
   readonly net?: SingleNet;
+  readonly start?: ReadonlyMap<string, FloatTensor> | undefined;
   readonly recipe: Recipe;
   readonly data: TrainingData;
   readonly seed: number;
@@ -34,11 +37,12 @@ export function dataSha256({ images, input, train, selection }: TrainingData): S
 }
 
 /** The identity of a run. */
-export function identityOf({ space, net, recipe, data, seed, workers, lowering }: RunSetup): RunIdentity {
+export function identityOf({ space, net, start, recipe, data, seed, workers, lowering }: RunSetup): RunIdentity {
   const { height, width, channels } = data.images;
   return {
     spaceSha256: sha256(canonicalJson(space)),
     netSha256: net === undefined ? 'none' : singleNetSha256(space, net),
+    ...(start === undefined ? {} : { startSha256: sha256(encodeSafetensors(start)) }),
     recipeSha256: sha256(canonicalJson(recipe)),
     dataSha256: dataSha256(data),
     images: `${data.train.length} trained on and ${data.selection.length} held out, ${width}x${height}x${channels}`,
@@ -53,9 +57,10 @@ export function identityOf({ space, net, recipe, data, seed, workers, lowering }
  * @throws BespokeError `invalid-request`, naming what differs
  */
 export function checkIdentity(found: RunIdentity, wanted: RunIdentity, path: string): void {
-  const differing = (Object.keys(wanted) as (keyof RunIdentity)[]).filter((key) => found[key] !== wanted[key]);
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(found)] as (keyof RunIdentity)[]);
+  const differing = [...keys].filter((key) => found[key] !== wanted[key]);
   if (differing.length === 0) return;
-  const list = differing.map((key) => `${key} ${found[key]} there, ${wanted[key]} here`).join('; ');
+  const list = differing.map((key) => `${key} ${found[key] ?? 'none'} there, ${wanted[key] ?? 'none'} here`).join('; ');
   throw new BespokeError(
     'invalid-request',
     `${path} belongs to another run (${list}); resume with what it was begun with`,

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeDurably } from './checkpoint.js';
+import { writeDurably } from '../files/durable-write.js';
 import type { TrainEvent } from './train-events.js';
 
 /** The run's events, one JSON object per line. */

@@ -4,16 +4,11 @@ import { BespokeError } from '../common/errors.js';
 import { canonicalJson } from '../common/hash.js';
 import { invariant } from '../common/invariant.js';
 import { makeRng } from '../common/rng.js';
+import { writeDurably } from '../files/durable-write.js';
 import type { SearchSpace } from '../space/types.js';
 import { encodeSafetensors } from '../tensor/safetensors.js';
-import {
-  type Checkpoint,
-  loadCheckpoint,
-  type RunIdentity,
-  STATE_VECTORS,
-  saveCheckpoint,
-  writeDurably,
-} from './checkpoint.js';
+import type { FloatTensor } from '../tensor/tensor.js';
+import { type Checkpoint, loadCheckpoint, type RunIdentity, STATE_VECTORS, saveCheckpoint } from './checkpoint.js';
 import { initSupernet } from './initialize.js';
 import { finalWeights, type LoopEnd, type TrainState, trainLoop } from './loop.js';
 import { makeOptimizer } from './make-optimizer.js';
@@ -44,6 +39,8 @@ export interface TrainRunOptions {
   readonly space: SearchSpace;
   /** Present: this one network of the space is trained by itself, from these weights; the recipe is one that `assertNetRecipe` accepts. */
   readonly net?: SingleNet;
+  /** Present: the supernet starts from these weights, of the space's largest shapes, instead of random ones. */
+  readonly start?: ReadonlyMap<string, FloatTensor> | undefined;
   readonly recipe: Recipe;
   readonly data: TrainingData;
   /** Folder of checkpoints, log and weights. */
@@ -76,7 +73,7 @@ function openState(
   layout: ParameterLayout,
   warn: (detail: string) => void,
 ): TrainState {
-  const { dir, space, net, recipe, seed, resume } = options;
+  const { dir, space, net, start, recipe, seed, resume } = options;
   const usesTeacher = recipe.phases.some(({ teacher }) => teacher === 'frozen');
   const state: TrainState = {
     step: 0,
@@ -89,7 +86,7 @@ function openState(
   };
   const found = loadCheckpoint(dir);
   if (found === undefined) {
-    flatten(layout, net?.tensors ?? initSupernet(space, makeRng(seed).fork('init')), state.weights);
+    flatten(layout, net?.tensors ?? start ?? initSupernet(space, makeRng(seed).fork('init')), state.weights);
     if (recipe.ema !== undefined) state.average.set(state.weights);
     return state;
   }

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
+import { writeDurably } from '../files/durable-write.js';
 import { decodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor } from '../tensor/tensor.js';
-import { writeDurably } from './checkpoint.js';
 import type { LoopEnd } from './loop.js';
 import type { Phase, Recipe } from './recipe.js';
 import { type TrainRunOptions, trainSupernet } from './run.js';
