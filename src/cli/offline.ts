@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
-import { findFashionMnist, loadFashionMnist } from '../data/fashion-mnist.js';
 import { measureTop1 } from '../evaluate/top1.js';
 import { makeLatencyModel } from '../hardware/latency-model.js';
 import { loadProfile, parseProfile } from '../hardware/profile-file.js';
@@ -19,6 +18,7 @@ import type { SpecializationRequest } from '../specialize/types.js';
 import { loadBundle } from '../supernet/bundle.js';
 import type { Bundle } from '../supernet/types.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
+import { evaluationImages } from './evaluation-images.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
 import { writeOut } from './jobs.js';
 import type { Terminal } from './terminal.js';
@@ -146,9 +146,9 @@ export async function evaluateCommand(
   } catch (cause) {
     throw new BespokeError('invalid-request', `"${model}" cannot be read (${codeOf(cause)})`, {}, cause);
   }
-  const images = loadFashionMnist(findFashionMnist(data === undefined ? [] : [data]))[split];
+  const { images, part } = await evaluationImages(terminal, bytes, { data, split });
   const measured = await measureTop1(bytes, images, { threads: 2 });
   terminal.printJson(measured);
-  terminal.print(`top-1 ${formatPercent(measured.top1)} on ${formatCount(measured.images)} ${split} images`);
+  terminal.print(`top-1 ${formatPercent(measured.top1)} on ${formatCount(measured.images)} ${part}images`);
   return EXIT.done;
 }

@@ -41,16 +41,23 @@ export async function openSource(options: SourceOptions, classes?: number, work?
   return openImages(data ?? findFashionMnist([]), classes, work?.signal);
 }
 
-/** A space of the template's form for images, as large as they usually are, within the template's bounds and `most`. */
-export async function spaceFor(source: ImageSource, id: string | undefined, size?: number): Promise<SearchSpace> {
+/**
+ * A space of the template's form for images: of their usual side up to {@link MOST_DEFAULT_SIZE}, unless a size is asked for.
+ * Its id tells what it is, after `name` if there is one: latency profiles are kept under it.
+ */
+export async function spaceFor(
+  source: ImageSource,
+  { id, name, size }: { readonly id?: string | undefined; readonly name?: string; readonly size?: number | undefined },
+): Promise<SearchSpace> {
   const shape = await source.shape();
   const fitting = Math.max(TEMPLATE_SIZES.least, Math.min(shape.side, MOST_DEFAULT_SIZE));
-  return templateSpace({
+  const made = templateSpace({
     classes: source.classNames.length,
     channels: shape.channels,
     size: size ?? fitting,
     id,
   });
+  return name === undefined ? made : { ...made, id: `${name.slice(0, 64 - made.id.length - 1)}-${made.id}` };
 }
 
 /** A name for a bundle or a space out of a folder's name: what URLs and file names take. */

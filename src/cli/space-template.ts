@@ -27,7 +27,7 @@ async function spaceOf({ data, classes, channels, size, id }: TemplateCommand): 
     throw new BespokeError('invalid-request', `--channels must be 1 (grey) or 3 (RGB), got ${channels}`);
   }
   if (data !== undefined) {
-    const made = await spaceFor(await openImages(data, classes), id, size);
+    const made = await spaceFor(await openImages(data, classes), { id, size });
     return channels === undefined
       ? made
       : templateSpace({ ...made, channels, size: Math.max(...made.resolutions), id });

@@ -60,7 +60,7 @@ async function spaceOf(terminal: Terminal, options: TrainOptions): Promise<Searc
   if (options.resume === true && existsSync(stored)) return parseSpace(await readJson(stored), stored);
   const source = await openSource(options);
   if (knownRecord(source) !== undefined) return parseSpace(await readJson(DEFAULT_SPACE), DEFAULT_SPACE);
-  const space = await spaceFor(source, idFrom(options.out));
+  const space = await spaceFor(source, { name: idFrom(options.out) });
   terminal.note(
     `no --space: "${space.id}" is made for ${source.classNames.length} classes at ${space.resolutions.join(', ')} pixels ` +
       `(to change it: bespoke space template --data ${source.dir} -o space.json)`,

@@ -47,7 +47,7 @@ export function addOffline(program: Command): void {
   program
     .command('evaluate <model>')
     .description('top-1 of an ONNX model on labelled images')
-    .option('--data <dir>', 'folder of IDX files')
+    .option('--data <dir>', 'folder of labeled images, docs/own-data.md')
     .option('--split <split>', 'train or test', 'test')
     .action(
       run<{ data?: string; split: string }>(async ({ terminal }, { data, split }, [model = '']) => {
