@@ -13,6 +13,7 @@ import { knownRecord } from '../train/data-record.js';
 import { progressPrinter } from '../train/progress-line.js';
 import { parseRecipe, type Recipe, scaleRecipe } from '../train/recipe.js';
 import { trainSupernet, WEIGHTS_FILE } from '../train/run.js';
+import { readStartWeights } from '../train/start-weights.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
 import { bundleRun, type FinishedRun, isBundleOf } from './bundles.js';
 import { idFrom, keepRecord, openSource, readForTraining, spaceFor } from './own-data.js';
@@ -30,6 +31,8 @@ export interface TrainOptions {
   readonly maxCorrupt?: number;
   /** Base URL of the four files, fetched into `data` and checked against their hashes. */
   readonly download?: string;
+  /** Run, bundle or file whose weights are started from. */
+  readonly from?: string;
   readonly images?: number;
   /** Passes over the training images, instead of a number of images. */
   readonly epochs?: number;
@@ -126,6 +129,7 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   await keepRecord(options.out, record);
   const outcome = await trainSupernet({
     space,
+    start: options.from === undefined ? undefined : readStartWeights(options.from, space),
     recipe: scaled(recipe, options, data.train.length),
     data,
     dir: options.out,

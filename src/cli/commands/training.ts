@@ -24,6 +24,7 @@ export function addTraining(program: Command): void {
       fraction,
     )
     .option('--download <url>', 'fetch the four files from this base URL into --data, and check their hashes')
+    .option('--from <path>', "start from these weights: another run's folder, a bundle or a safetensors file")
     .option('--images <n>', 'scale the recipe to so many images in all', positiveInteger)
     .option('--epochs <n>', 'scale the recipe to so many passes over the training images', positiveNumber)
     .option('--workers <n>', 'threads, each with its own part of every batch', positiveInteger, 2)
