@@ -121,7 +121,7 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   const lowering = await chooseLowering(options.lowering);
   noteSlowLayers(terminal, space, lowering);
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal));
   const { signal } = stop;
   const source = await openSource(options, space.classes, { signal });
   const { data, record } = await readForTraining(terminal, source, space, { ...options, signal });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { BespokeError } from '../../common/errors.js';
 import { PACKAGE_ROOT } from '../../config.js';
+import { runWithAllocator } from '../allocator.js';
 import { positiveInteger, positiveNumber, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 
@@ -57,6 +58,8 @@ export function addFinetuning(program: Command): void {
     .action(
       run<Options>(async ({ terminal, config }, options) => {
         assertOneLength(options);
+        const code = await runWithAllocator();
+        if (code !== undefined) return code;
         const { finetuneCommand } = await import('../finetune.js');
         const { readArch } = await import('../finetune-arch.js');
         const { resolveBundle } = await import('../offline.js');

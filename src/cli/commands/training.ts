@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { PACKAGE_ROOT } from '../../config.js';
+import { runWithAllocator } from '../allocator.js';
 import { fraction, positiveInteger, positiveNumber, share, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 import type { TrainOptions } from '../train.js';
@@ -33,8 +34,9 @@ export function addTraining(program: Command): void {
     .option('--minutes <m>', 'stop, resumably, after so much time', positiveNumber)
     .option('--resume', 'go on from the newest whole checkpoint, or start if there is none')
     .action(
-      run<TrainOptions & CommandOptions>(async ({ terminal }, options) =>
-        (await import('../train.js')).trainCommand(terminal, options),
+      run<TrainOptions & CommandOptions>(
+        async ({ terminal }, options) =>
+          (await runWithAllocator()) ?? (await import('../train.js')).trainCommand(terminal, options),
       ),
     );
 }

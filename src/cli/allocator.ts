@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+
+/**
+ * How glibc should serve training, which allocates and frees hundreds of MiB per step: keep freed memory instead of giving it back to the
+ * kernel page by page, and ask for huge pages. Both are read before a process starts. Measured: docs/training.md, "Memory".
+ */
+const SETTINGS = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 33),
+  MALLOC_TOP_PAD_: String(2 ** 28),
+  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+} as const;
+
+/** Set in the process that runs with the settings; a user sets it to 0 to do without. */
+const MARK = 'BESPOKE_ALLOCATOR';
+
+/** The glibc version of this process; undefined elsewhere (macOS, Windows, Alpine). */
+function glibcVersion(): string | undefined {
+  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return header?.glibcVersionRuntime;
+}
+
+/**
+ * The environment for a process that trains.
+ * @returns undefined if nothing is to be changed: no glibc, done already, or not wanted; what the user has set stays
+ */
+export function allocatorEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  glibc: string | undefined,
+): Readonly<Record<string, string | undefined>> | undefined {
+  if (glibc === undefined || env[MARK] !== undefined) return undefined;
+  return { ...SETTINGS, ...env, [MARK]: '1' };
+}
+
+/**
+ * Starts this very command again with the allocator's settings and waits for it; signals are passed on, and the new process ends if this one dies.
+ * @returns its exit code; undefined if this process is to do the work itself
+ */
+export async function runWithAllocator(): Promise<number | undefined> {
+  const isWatched = process.env[MARK] !== undefined && process.channel !== undefined;
+  if (isWatched) {
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM')); // the one that waits for us is gone
+    process.channel?.unref();
+  }
+  const env = allocatorEnvironment(process.env, process.platform === 'linux' ? glibcVersion() : undefined);
+  if (env === undefined) return undefined;
+  const args = [...process.execArgv, ...process.argv.slice(1)];
+  const child = spawn(process.execPath, args, { env: { ...env }, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.on('SIGINT', () => undefined); // a terminal's Ctrl-C reaches both
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
+}
