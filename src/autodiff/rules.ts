@@ -5,7 +5,6 @@ import { conv } from './ops/conv.js';
 import { depthwise } from './ops/depthwise.js';
 import { globalPool } from './ops/global-pool.js';
 import { hSwish } from './ops/h-swish.js';
-import { hardSigmoid } from './ops/hard-sigmoid.js';
 import { kernelTransform } from './ops/kernel-transform.js';
 import { linear } from './ops/linear.js';
 import type { OpKind, Rule } from './ops/op-table.js';
@@ -14,8 +13,8 @@ import { pointwiseBatchNorm } from './ops/pointwise-batch-norm.js';
 import { relu } from './ops/relu.js';
 import { relu6 } from './ops/relu6.js';
 import { reshape } from './ops/reshape.js';
-import { scaleChannels } from './ops/scale-channels.js';
 import { softTargetCrossEntropy } from './ops/soft-target-cross-entropy.js';
+import { squeezeExcite } from './ops/squeeze-excite.js';
 
 /** The rule of every operation; the compiler refuses a table with one missing. */
 export const RULES: { readonly [K in OpKind]: Rule<K> } = {
@@ -27,9 +26,8 @@ export const RULES: { readonly [K in OpKind]: Rule<K> } = {
   relu,
   relu6,
   hSwish,
-  hardSigmoid,
   add,
-  scaleChannels,
+  squeezeExcite,
   globalPool,
   linear,
   centerCrop,

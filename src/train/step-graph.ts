@@ -199,18 +199,14 @@ class StepNet {
   }
 
   #squeezeExcite({ name, inChannels, midChannels }: SqueezeExciteLayer, x: Variable): Variable {
-    const pooled = this.tape.apply('globalPool', { x }, {});
-    const reduce = {
-      weight: this.#parameter(`${name}.reduce.weight`, [midChannels, inChannels]),
-      bias: this.#parameter(`${name}.reduce.bias`, [midChannels]),
+    const inputs = {
+      x,
+      reduceWeight: this.#parameter(`${name}.reduce.weight`, [midChannels, inChannels]),
+      reduceBias: this.#parameter(`${name}.reduce.bias`, [midChannels]),
+      expandWeight: this.#parameter(`${name}.expand.weight`, [inChannels, midChannels]),
+      expandBias: this.#parameter(`${name}.expand.bias`, [inChannels]),
     };
-    const squeezed = this.tape.apply('linear', { x: pooled, ...reduce }, {});
-    const expand = {
-      weight: this.#parameter(`${name}.expand.weight`, [inChannels, midChannels]),
-      bias: this.#parameter(`${name}.expand.bias`, [inChannels]),
-    };
-    const excited = this.tape.apply('linear', { x: this.tape.apply('relu', { x: squeezed }, {}), ...expand }, {});
-    return this.tape.apply('scaleChannels', { x, scale: this.tape.apply('hardSigmoid', { x: excited }, {}) }, {});
+    return this.tape.apply('squeezeExcite', inputs, {});
   }
 
   #linear({ name, inChannels, outChannels, bias, activation }: LinearLayer, x: Variable): Variable {

@@ -1,11 +1,11 @@
 import { describe, it } from 'vitest';
 import { checkGradients, LOWERINGS } from './harness.js';
-import { activations, add, globalPool, kinks, make, map, scaleChannels } from './reference.js';
+import { activations, add, globalPool, kinks, linear, make, map, scaleChannels } from './reference.js';
 
 const IMAGES = [{ dims: [2, 16, 3, 3] }, { dims: [1, 32, 4, 4] }, { dims: [3, 5, 2, 2] }] as const;
 
 describe.each(LOWERINGS)('elementwise operations, $name', ({ lowering, absent }) => {
-  describe.skipIf(absent).each(['relu', 'relu6', 'hSwish', 'hardSigmoid'] as const)('%s', (kind) => {
+  describe.skipIf(absent).each(['relu', 'relu6', 'hSwish'] as const)('%s', (kind) => {
     it.each([...IMAGES, { dims: [4, 10] }])('$dims', async ({ dims }) => {
       const x = { dims, spread: 4, mean: 1, kinks: kinks[kind] }; // wide enough to reach all pieces
       const reference = (inputs: { readonly x: Parameters<typeof map>[0] }) => map(inputs.x, activations[kind]);
@@ -20,17 +20,22 @@ describe.each(LOWERINGS)('elementwise operations, $name', ({ lowering, absent })
     });
   });
 
-  describe.skipIf(absent)('scaleChannels', () => {
+  describe.skipIf(absent)('squeezeExcite', () => {
     it.each(IMAGES)('$dims', async ({ dims }) => {
-      const inputs = { x: { dims }, scale: { dims: dims.slice(0, 2) } };
-      const reference = ({
-        x,
-        scale,
-      }: {
-        readonly x: Parameters<typeof map>[0];
-        readonly scale: Parameters<typeof map>[0];
-      }) => scaleChannels(x, scale);
-      await checkGradients({ kind: 'scaleChannels', inputs, attributes: {}, reference }, lowering);
+      const [channels = 0, middle] = [dims[1], 6];
+      const inputs = {
+        x: { dims },
+        reduceWeight: { dims: [middle, channels] },
+        reduceBias: { dims: [middle] },
+        expandWeight: { dims: [channels, middle] },
+        expandBias: { dims: [channels], spread: 4 }, // some of the factors are 0 or 1
+      };
+      const reference = (given: Readonly<Record<keyof typeof inputs, Parameters<typeof map>[0]>>) => {
+        const hidden = map(linear(globalPool(given.x), given.reduceWeight, given.reduceBias), activations.relu);
+        const scale = map(linear(hidden, given.expandWeight, given.expandBias), activations.hardSigmoid);
+        return scaleChannels(given.x, scale);
+      };
+      await checkGradients({ kind: 'squeezeExcite', inputs, attributes: {}, reference }, lowering);
     });
   });
 

@@ -88,8 +88,7 @@ export const kinks = {
   relu: [0],
   relu6: [0, 6],
   hSwish: [-3, 3],
-  hardSigmoid: [-3, 3],
-} as const satisfies Record<keyof typeof activations, readonly number[]>;
+} as const satisfies Partial<Record<keyof typeof activations, readonly number[]>>;
 
 export const add = (a: Reference, b: Reference): Reference => make(a.dims, (i) => a.data[i]! + b.data[i]!);
 

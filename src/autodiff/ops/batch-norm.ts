@@ -72,7 +72,7 @@ export const batchNorm: Rule<'batchNorm'> = {
     const [n, channels, h, w] = imageDims(x);
     checkAffine(channels, { gamma, beta });
     const mean = channelMeans(e, x);
-    const variance = sub(e, scaleBy(e, channelDots(e, x, x), 1 / (n * h * w)), mul(e, mean, mean));
+    const variance = sub(e, channelDots(e, x, x, 1 / (n * h * w)), mul(e, mean, mean));
     const { inverseDeviation, scale, shift } = normalization(e, { mean, variance, epsilon }, { gamma, beta });
     const statistics = { mean, inverseDeviation, scale };
     if (fusedActivation(activation) !== undefined) {

@@ -19,9 +19,12 @@ export interface OpTable {
   relu: { inputs: 'x'; attributes: NoAttributes; kept: never };
   relu6: { inputs: 'x'; attributes: NoAttributes; kept: never };
   hSwish: { inputs: 'x'; attributes: NoAttributes; kept: never };
-  hardSigmoid: { inputs: 'x'; attributes: NoAttributes; kept: never };
   add: { inputs: 'a' | 'b'; attributes: NoAttributes; kept: never };
-  scaleChannels: { inputs: 'x' | 'scale'; attributes: NoAttributes; kept: never };
+  squeezeExcite: {
+    inputs: 'x' | 'reduceWeight' | 'reduceBias' | 'expandWeight' | 'expandBias';
+    attributes: NoAttributes;
+    kept: 'pooled' | 'hidden' | 'scale';
+  };
   globalPool: { inputs: 'x'; attributes: NoAttributes; kept: never };
   linear: { inputs: 'x' | 'weight' | 'bias'; attributes: NoAttributes; kept: never };
   centerCrop: { inputs: 'weight'; attributes: { readonly kernel: number }; kept: never };

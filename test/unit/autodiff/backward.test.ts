@@ -114,7 +114,12 @@ describe('operations refuse inputs that do not fit', () => {
       { epsilon: 1e-5, activation: 'none' },
     ],
     ['add', 'add of [2, 3] and [3, 2]', { a: [2, 3], b: [3, 2] }, {}],
-    ['scaleChannels', 'needs a scale [1, 2], got [2]', { x: [1, 2, 4, 4], scale: [2] }, {}],
+    [
+      'squeezeExcite',
+      'squeeze-and-excite of [1, 2, 4, 4] with reduce [3, 2] [3], expand [3, 2] [2]',
+      { x: [1, 2, 4, 4], reduceWeight: [3, 2], reduceBias: [3], expandWeight: [3, 2], expandBias: [2] },
+      {},
+    ],
     ['linear', 'needs a bias [4], got [3]', { x: [2, 3], weight: [4, 3], bias: [3] }, {}],
     ['linear', 'matrix product of [2, 3] and [4, 5]', { x: [2, 3], weight: [4, 5], bias: [4] }, {}],
     ['centerCrop', 'no centre of 5 x 5 taps', { weight: [2, 1, 5, 5] }, { kernel: 5 }],

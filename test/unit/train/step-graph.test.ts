@@ -43,26 +43,29 @@ function goldenFeeds(graph: StepGraph): Record<string, FloatTensor> {
   return feeds;
 }
 
-/** Largest error of each gradient, on the scale of its own largest entry or of {@link FLOOR} times the largest of all. */
-function expectSameGradients(
+/** The gradient with the largest error, on the scale of its own largest entry or of {@link FLOOR} times the largest of all. */
+function worstGradient(
   graph: StepGraph,
   expected: (name: string) => ArrayLike<number>,
   given: Readonly<Record<string, Tensor>>,
-  tolerance: number,
-): void {
+): { readonly name: string; readonly error: number } {
   const largest = (data: ArrayLike<number>): number =>
     Array.from(data).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   const names = graph.parameters.map(({ name }) => `grad/${name}`);
   const floor = FLOOR * Math.max(...names.map((name) => largest(expected(name))));
-  for (const name of names) {
+  const errors = names.map((name) => {
     const data = given[name]?.data as Float32Array;
-    const error = relativeError(expected(name), data) * Math.min(1, largest(expected(name)) / floor);
-    expect(error, `${name}: relative error ${error}`).toBeLessThan(tolerance);
-  }
+    return { name, error: relativeError(expected(name), data) * Math.min(1, largest(expected(name)) / floor) };
+  });
+  return errors.reduce((worst, one) => (one.error <= worst.error || Number.isNaN(worst.error) ? worst : one));
 }
 
-function randomFeeds(of: SearchSpace, graph: StepGraph, batch: number, side: number): Record<string, FloatTensor> {
-  const rng = makeRng(11);
+function randomFeeds(
+  of: SearchSpace,
+  graph: StepGraph,
+  { batch, side, seed }: { readonly batch: number; readonly side: number; readonly seed: number },
+): Record<string, FloatTensor> {
+  const rng = makeRng(seed);
   const random = (dims: readonly number[], spread: number, mean = 0): FloatTensor =>
     floats(
       dims,
@@ -88,7 +91,8 @@ describe.each(LOWERINGS)('step graph, $name', ({ lowering, absent }) => {
     const outputs = await runModel(graph.model, goldenFeeds(graph));
     expect(relativeError(goldenTensor('logits'), outputs.logits?.data as Float32Array)).toBeLessThan(TOLERANCE);
     expect(relativeError(goldenTensor('loss'), outputs.loss?.data as Float32Array)).toBeLessThan(TOLERANCE);
-    expectSameGradients(graph, goldenTensor, outputs, TOLERANCE);
+    const worst = worstGradient(graph, goldenTensor, outputs);
+    expect(worst.error, worst.name).toBeLessThan(TOLERANCE);
   });
 
   it.skipIf(absent)('gives the same logits in forward mode, which takes no targets', async () => {
@@ -121,13 +125,19 @@ describe('step graph', () => {
     const standard = buildStepGraph(of, layers, { batch: 3, lowering: STANDARD, mode: 'train' });
     const blocked = buildStepGraph(of, layers, { batch: 3, lowering: nchwc, mode: 'train' });
     expect(blocked.parameters).toEqual(standard.parameters);
-    const feeds = randomFeeds(of, standard, 3, arch.resolution);
-    const expected = await runModel(standard.model, feeds);
-    const given = await runModel(blocked.model, feeds);
-    expect(relativeError(expected.logits?.data as Float32Array, given.logits?.data as Float32Array)).toBeLessThan(1e-4);
-    const names = (name: string): Float32Array => expected[name]?.data as Float32Array;
-    // A pre-activation on a kink may fall on either side in the two float32 orders of summation; that moves single entries slightly.
-    expectSameGradients(standard, names, given, 5e-3);
+    const worst: { readonly name: string; readonly error: number }[] = [];
+    for (const seed of [11, 12, 13]) {
+      const feeds = randomFeeds(of, standard, { batch: 3, side: arch.resolution, seed });
+      const expected = await runModel(standard.model, feeds);
+      const given = await runModel(blocked.model, feeds);
+      const data = (from: Readonly<Record<string, Tensor>>, name: string) => from[name]?.data as Float32Array;
+      expect(relativeError(data(expected, 'logits'), data(given, 'logits'))).toBeLessThan(1e-4);
+      worst.push(worstGradient(standard, (name) => data(expected, name), given));
+    }
+    // A pre-activation on a kink may fall on either side in the two float32 orders of summation: seen in 1 of 40 draws, where it moved
+    // gradients by up to 9 %. The other draws agree within 1e-5, so that two of three must.
+    const [, middle] = worst.sort((a, b) => a.error - b.error);
+    expect(middle?.error, middle?.name).toBeLessThan(TOLERANCE);
   });
 
   it('takes the transform matrices that the active kernels need, and the stored kernel', () => {
