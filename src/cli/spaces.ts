@@ -6,20 +6,27 @@ import { archCosts } from '../space/costs.js';
 import { countSubnets } from '../space/count.js';
 import { lower } from '../space/lower.js';
 import { parseSpace } from '../space/parse-space.js';
+import { PUBLISHED_SPACES } from '../space/published.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { ArchCosts, SearchSpace } from '../space/types.js';
 import { EXIT, readJson } from './arguments.js';
 import { formatCount, formatTable } from './format.js';
 import type { Terminal } from './terminal.js';
 
-/** A space that a bundle brings along. */
+/** A space that a bundle brings along, or a published one, which has no file. */
 interface KnownSpace {
   readonly space: SearchSpace;
-  readonly path: string;
+  readonly path?: string;
 }
 
-/** The spaces of the bundles in the model folders. */
+/** The spaces of the bundles in the model folders, then the published ones that none of them has. */
 export async function knownSpaces(modelDirs: readonly string[]): Promise<KnownSpace[]> {
+  const bundled = await bundledSpaces(modelDirs);
+  const ids = new Set(bundled.map(({ space }) => space.id));
+  return [...bundled, ...PUBLISHED_SPACES.filter(({ id }) => !ids.has(id)).map((space) => ({ space }))];
+}
+
+async function bundledSpaces(modelDirs: readonly string[]): Promise<KnownSpace[]> {
   const spaces: KnownSpace[] = [];
   for (const dir of modelDirs) {
     for (const folder of [dir, ...(await foldersIn(dir))]) {

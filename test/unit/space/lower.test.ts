@@ -5,7 +5,7 @@ import { archCosts } from '../../../src/space/costs.js';
 import { makeDivisible } from '../../../src/space/layers.js';
 import { lower } from '../../../src/space/lower.js';
 import { parseArch } from '../../../src/space/reference-spelling.js';
-import { bundledSpace, MBV3_W10, MBV3_W12 } from './published-spaces.js';
+import { bundledSpace, MBV3_W10, MBV3_W12, PROXYLESS } from './published-spaces.js';
 
 const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
 
@@ -19,6 +19,7 @@ describe.skipIf(!existsSync(`${REFERENCE}/mbv3_w1.0`))('counts against the publi
   for (const [folder, space] of [
     ['mbv3_w1.0', MBV3_W10],
     ['mbv3_w1.2', MBV3_W12],
+    ['proxyless_w1.3', PROXYLESS],
   ] as const) {
     it(`MACs and params of every arch of ${folder} are equal`, () => {
       // The shape of this file is told in the reference data's README.
