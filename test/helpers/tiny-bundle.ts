@@ -130,9 +130,9 @@ export async function writeTinyBundle(modelsDir: string, options: TinyBundleOpti
 const BLOCK_MS = 0.002;
 const ELEMENT_MS = 1e-6;
 
-/** A latency profile of this machine for {@link TINY_SPACE}, made up: no test waits for a measurement of the machine. */
-function tinyProfile(): LatencyProfile {
-  const blocks = [...distinctBlocks(TINY_SPACE, TINY_SPACE.resolutions)];
+/** A latency profile of this machine for a space, made up: no test waits for a measurement of the machine. */
+function madeUpProfile(space: SearchSpace): LatencyProfile {
+  const blocks = [...distinctBlocks(space, space.resolutions)];
   const table = blocks.map(([key, layers]): [string, number] => {
     const elements = layers.reduce((sum, { outChannels, outSize }) => sum + outChannels * outSize ** 2, 0);
     return [key, BLOCK_MS + ELEMENT_MS * elements];
@@ -140,10 +140,10 @@ function tinyProfile(): LatencyProfile {
   const figures = {
     schema: 1,
     hardware: localCpu(),
-    spaceId: TINY_SPACE.id,
+    spaceId: space.id,
     statistic: 'p50',
     method: 'made up for tests',
-    resolutions: [...TINY_SPACE.resolutions],
+    resolutions: [...space.resolutions],
     table: Object.fromEntries(table),
     scale: 1,
     offsetMs: 0.01,
@@ -152,7 +152,7 @@ function tinyProfile(): LatencyProfile {
   return { ...figures, revision: profileRevision(figures), measuredAt: '2026-01-01T00:00:00.000Z', seconds: 1 };
 }
 
-/** Puts the profile where a server with this data folder looks for it. */
-export async function saveTinyProfile(dataDir: string): Promise<void> {
-  await saveProfile(join(dataDir, 'hardware'), tinyProfile());
+/** Puts a made-up profile where a server with this data folder looks for it. */
+export async function saveTinyProfile(dataDir: string, space: SearchSpace = TINY_SPACE): Promise<void> {
+  await saveProfile(join(dataDir, 'hardware'), madeUpProfile(space));
 }
