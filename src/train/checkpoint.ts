@@ -1,14 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
 import { writeDurably } from '../files/durable-write.js';
+import { fileFailed } from '../files/file-problem.js';
 import { decodeSafetensors, encodeSafetensors } from '../tensor/safetensors.js';
 import { type FloatTensor, floats, type Tensor } from '../tensor/tensor.js';
 
 /** File names in a run's folder. */
 export const CHECKPOINT_FILE = 'checkpoint.bin';
 export const PREVIOUS_CHECKPOINT_FILE = 'checkpoint.previous.bin';
+/** A last checkpoint that was found damaged. */
+const DAMAGED_CHECKPOINT_FILE = 'checkpoint.damaged.bin';
 
 /** Layout of the file: a safetensors file, then its sha256 as this many lower-case hex characters. */
 const TRAILER_BYTES = 64;
@@ -105,6 +108,18 @@ export function saveCheckpoint(dir: string, checkpoint: Checkpoint): void {
   writeDurably(dir, CHECKPOINT_FILE, encodeCheckpoint(checkpoint), PREVIOUS_CHECKPOINT_FILE);
 }
 
+/**
+ * Moves a damaged last checkpoint out of the way: the next save keeps the file of that name as the one before, and the whole one would be lost.
+ * @throws BespokeError `storage-failed` if the folder cannot be written
+ */
+export function setAsideDamaged(dir: string): void {
+  try {
+    renameSync(join(dir, CHECKPOINT_FILE), join(dir, DAMAGED_CHECKPOINT_FILE));
+  } catch (error) {
+    throw fileFailed(`the damaged checkpoint in ${dir} could not be renamed`, error);
+  }
+}
+
 /** A checkpoint that was found, and what was wrong with a newer one that was passed over. */
 export interface FoundCheckpoint {
   readonly checkpoint: Checkpoint;
@@ -129,5 +144,6 @@ export function loadCheckpoint(dir: string): FoundCheckpoint | undefined {
     }
   }
   if (warnings.length === 0) return undefined;
-  throw new BespokeError('storage-failed', `${dir} has no whole checkpoint: ${warnings.join('; ')}`);
+  const advice = 'put back a copy of either, or remove both to begin the run again';
+  throw new BespokeError('storage-failed', `${dir} has no whole checkpoint: ${warnings.join('; ')}; ${advice}`);
 }

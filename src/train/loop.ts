@@ -1,13 +1,12 @@
-import { BespokeError } from '../common/errors.js';
 import { makeRng } from '../common/rng.js';
 import { canonicalArch, maxArch, minArch } from '../space/arch.js';
 import { sampleArch } from '../space/sample.js';
 import type { Arch, SearchSpace } from '../space/types.js';
+import { brokenParameter, DivergenceWatch, netName, refuseDivergence } from './divergence.js';
 import { globalNorm, type Optimizer, type OptimizerState } from './optimizer.js';
 import type { ParameterLayout } from './parameter-layout.js';
-import { imagesSeen, positionOf, type StepPosition, totalSteps } from './phases.js';
+import { imagesSeen, lrAt, positionOf, type StepPosition, totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
-import { learningRate } from './schedule.js';
 import { sortStateChannels } from './sort-state.js';
 import type { NetReport } from './step-runner.js';
 import { type TrainEvent, WindowMeter } from './train-events.js';
@@ -58,16 +57,6 @@ function validationArchs(space: SearchSpace, seed: number): ReadonlyMap<string, 
   return new Map([['largest', maxArch(space)], ['smallest', minArch(space)], ...random]);
 }
 
-function refuseDivergence(step: number, what: string): never {
-  const advice = 'lower lr or clipNorm in the recipe; the checkpoints before this step are kept';
-  throw new BespokeError('internal', `training diverged at step ${step}: ${what}; ${advice}`);
-}
-
-function lrAt({ phase, stepInPhase, phaseSteps }: StepPosition): number {
-  const warmupSteps = Math.round(phase.warmup * phaseSteps);
-  return learningRate({ peak: phase.lr, final: phase.finalLr, warmupSteps, totalSteps: phaseSteps }, stepInPhase);
-}
-
 /** Whether the weights before this step become the frozen teacher: at the start of the first phase that has one. */
 function freezesTeacher(recipe: Recipe, { stepInPhase, phaseIndex }: StepPosition): boolean {
   return stepInPhase === 0 && recipe.phases.findIndex(({ teacher }) => teacher === 'frozen') === phaseIndex;
@@ -104,8 +93,9 @@ async function advance(
   const { crew, recipe } = options;
   enterPhase(state, options, position);
   const nets = await crew.step(position.step);
-  const bad = nets.find(({ loss }) => !Number.isFinite(loss));
-  if (bad !== undefined) refuseDivergence(position.step, `the loss of a ${bad.role} net is ${bad.loss}`);
+  const bad = nets.findIndex(({ loss }) => !Number.isFinite(loss));
+  const refuse = (what: string): never => refuseDivergence(options, position, what);
+  if (bad >= 0) refuse(`the loss of ${netName(options, position, nets, bad)} is ${nets[bad]?.loss}`);
   crew.averageInto(gradient);
   const norm = await options.optimizer.update(state, gradient, {
     lr: lrAt(position),
@@ -113,8 +103,13 @@ async function advance(
     clipNorm: recipe.clipNorm,
     step: position.step,
   });
-  if (!Number.isFinite(norm)) refuseDivergence(position.step, `the gradient's norm is ${norm}`);
-  if (!Number.isFinite(globalNorm(state.weights))) refuseDivergence(position.step, 'a weight is not finite');
+  if (!Number.isFinite(norm)) {
+    refuse(`the gradient's norm is ${norm} (${brokenParameter(options.layout, gradient) ?? 'finite, but too large'})`);
+  }
+  if (!Number.isFinite(globalNorm(state.weights))) {
+    const name = brokenParameter(options.layout, state.weights);
+    refuse(name === undefined ? 'the weights are too large' : `a weight of "${name}" is not finite`);
+  }
   state.step = position.step + 1;
   if (recipe.ema !== undefined) updateAverage(state, recipe.ema);
   return { nets, norm };
@@ -133,6 +128,7 @@ export async function trainLoop(state: TrainState, options: LoopOptions): Promis
   const steps = totalSteps(recipe, workers);
   const gradient = new Float32Array(options.layout.size);
   const meter = new WindowMeter();
+  const watch = new DivergenceWatch(options);
   const begun = performance.now();
   const elapsedBefore = state.elapsedMs;
   const seen = (): number => imagesSeen(recipe, workers, state.step);
@@ -153,6 +149,8 @@ export async function trainLoop(state: TrainState, options: LoopOptions): Promis
     const position = positionOf(recipe, workers, state.step);
     const { nets, norm } = await advance(state, options, position, gradient);
     meter.add(nets, norm);
+    const warning = watch.observe(position, nets);
+    if (warning !== undefined) onEvent({ kind: 'warning', step: state.step, detail: warning });
     const now = performance.now();
     if (now - windowStart.ms >= options.windowMs || state.step === steps) {
       const images = seen();

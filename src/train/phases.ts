@@ -2,6 +2,7 @@ import { invariant } from '../common/invariant.js';
 import { canonicalArch, maxArch, minArch } from '../space/arch.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { ElasticChoices, Phase, Recipe } from './recipe.js';
+import { learningRate } from './schedule.js';
 
 /** Where a step lies in a recipe. */
 export interface StepPosition {
@@ -32,6 +33,22 @@ export function positionOf(recipe: Recipe, workers: number, step: number): StepP
     start += phaseSteps;
   }
   invariant(false, () => `step ${step} of a recipe of ${start} steps`);
+}
+
+/** The learning rate of a step. */
+export function lrAt({ phase, stepInPhase, phaseSteps }: StepPosition): number {
+  const warmupSteps = Math.round(phase.warmup * phaseSteps);
+  return learningRate({ peak: phase.lr, final: phase.finalLr, warmupSteps, totalSteps: phaseSteps }, stepInPhase);
+}
+
+/** Images seen, over all workers, when each phase begins. */
+export function phaseStarts({ phases }: Recipe, workers: number): readonly { name: string; images: number }[] {
+  let images = 0;
+  return phases.map((phase) => {
+    const start = images;
+    images += stepsOf(phase, workers) * phase.batch * workers;
+    return { name: phase.name, images: start };
+  });
 }
 
 /** Images seen, over all workers, after so many steps. */

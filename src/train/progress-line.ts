@@ -24,14 +24,29 @@ function figures({ roles }: WindowEvent): string {
     .join(', ');
 }
 
-/** A window as one line for people; with `bar`, a progress bar stands in front. */
-function formatWindow(event: WindowEvent, bar: boolean): string {
+/** A window as one line for people. */
+function formatWindow(event: WindowEvent): string {
+  return windowParts(event).join(' | ');
+}
+
+/** What a window says, in order. */
+function windowParts(event: WindowEvent): readonly [string, string, string, string] {
+  const place = `${percent(event.step / event.steps)} step ${event.step}/${event.steps} ${event.phase}`;
+  const speed = `${Math.round(event.imagesPerSecond)} images/s, ${formatDuration(event.etaMs)} left`;
+  return [place, speed, `lr ${event.lr.toPrecision(3)}`, figures(event)];
+}
+
+/** The same behind a bar, as much of it as goes into one row: a line that wraps could not be drawn over. */
+function formatBar(event: WindowEvent, columns: number): string {
   const share = event.step / event.steps;
   const filled = Math.round(share * BAR_WIDTH);
-  const front = bar ? `[${'='.repeat(filled)}${' '.repeat(BAR_WIDTH - filled)}] ` : '';
-  const place = `${percent(share)} step ${event.step}/${event.steps} ${event.phase}`;
-  const speed = `${Math.round(event.imagesPerSecond)} images/s, ${formatDuration(event.etaMs)} left`;
-  return `${front}${place} | ${speed} | lr ${event.lr.toPrecision(3)} | ${figures(event)}`;
+  const bar = `[${'='.repeat(filled)}${' '.repeat(BAR_WIDTH - filled)}]`;
+  const [place, speed, lr, nets] = windowParts(event);
+  const brief = `${percent(share)}, ${formatDuration(event.etaMs)} left`;
+  const whole = [place, speed, lr, nets].join(' | ');
+  const choices = [`${bar} ${whole}`, whole, `${place} | ${speed} | ${nets}`, `${bar} ${place} | ${speed}`];
+  const narrow = [`${place} | ${speed}`, `${bar} ${brief}`, `${place}, ${formatDuration(event.etaMs)} left`, brief];
+  return [...choices, ...narrow].find(({ length }) => length < columns) ?? brief.slice(0, Math.max(0, columns - 1));
 }
 
 function formatValidation(event: ValidationEvent): string {
@@ -43,7 +58,7 @@ function formatValidation(event: ValidationEvent): string {
 function formatEvent(event: TrainEvent): string {
   switch (event.kind) {
     case 'window':
-      return formatWindow(event, false);
+      return formatWindow(event);
     case 'validation':
       return formatValidation(event);
     case 'started':
@@ -54,26 +69,36 @@ function formatEvent(event: TrainEvent): string {
       return `checkpoint at step ${event.step} in ${event.path}`;
     case 'stopped':
       return `stopped at step ${event.step} (${event.reason}); go on with --resume`;
+    case 'failed':
+      return `failed at step ${event.step}: ${event.detail}`;
     case 'finished':
       return `finished after ${event.step} steps in ${formatDuration(event.elapsedMs)}: ${event.weights}`;
   }
 }
 
+/** Width of a terminal that does not tell it. */
+const USUAL_COLUMNS = 80;
+
 /**
  * Shows events: on a terminal a bar that is drawn over itself, elsewhere lines, of which windows come at most every `quietMs`.
  * @param write appends text to the output
+ * @param columns width of the terminal, asked before each drawing; of standard error unless told
  */
 export function progressPrinter(
   write: (text: string) => void,
   terminal: boolean,
   quietMs: number,
+  columns: () => number = () => process.stderr.columns ?? USUAL_COLUMNS,
 ): (event: TrainEvent) => void {
+  const clear = terminal ? '\r\u001b[2K' : '';
   let lastWindowMs = Number.NEGATIVE_INFINITY;
   return (event) => {
-    if (event.kind !== 'window') {
-      write(`${terminal ? '\r\u001b[2K' : ''}${formatEvent(event)}\n`);
+    if (event.kind === 'failed') {
+      write(clear); // the error itself is told by whoever catches it
+    } else if (event.kind !== 'window') {
+      write(`${clear}${formatEvent(event)}\n`);
     } else if (terminal) {
-      write(`\r\u001b[2K${formatWindow(event, true)}`);
+      write(`${clear}${formatBar(event, columns())}`);
     } else if (event.elapsedMs - lastWindowMs >= quietMs) {
       lastWindowMs = event.elapsedMs;
       write(`${formatEvent(event)}\n`);

@@ -8,15 +8,24 @@ import { writeDurably } from '../files/durable-write.js';
 import type { SearchSpace } from '../space/types.js';
 import { encodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor } from '../tensor/tensor.js';
-import { type Checkpoint, loadCheckpoint, type RunIdentity, STATE_VECTORS, saveCheckpoint } from './checkpoint.js';
+import { checkTrainingData } from './check-data.js';
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type RunIdentity,
+  STATE_VECTORS,
+  saveCheckpoint,
+  setAsideDamaged,
+} from './checkpoint.js';
 import { initSupernet } from './initialize.js';
 import { finalWeights, type LoopEnd, type TrainState, trainLoop } from './loop.js';
 import { makeOptimizer } from './make-optimizer.js';
 import { flatten, layoutOf, type ParameterLayout, unflatten } from './parameter-layout.js';
-import { totalSteps } from './phases.js';
+import { phaseStarts, totalSteps } from './phases.js';
 import type { Recipe } from './recipe.js';
-import { checkIdentity, identityOf } from './run-identity.js';
-import { appendLog, rewindLog } from './run-log.js';
+import { checkIdentity, identityOf, RECIPE_FILE, SPACE_FILE } from './run-identity.js';
+import { RunJournal } from './run-journal.js';
+import { withRunLock } from './run-lock.js';
 import { initNet, type SingleNet, type SingleNetSetup } from './single-net.js';
 import type { TrainEvent } from './train-events.js';
 import { shareImages, type TrainingData } from './training-data.js';
@@ -49,6 +58,8 @@ export interface TrainRunOptions {
   /** Threads, each with its own part of every step's images. */
   readonly workers: number;
   readonly lowering: Lowering;
+  /** ONNX Runtime's names, in order of preference; the CPU unless told. */
+  readonly executionProviders?: readonly string[] | undefined;
   /** Go on from the folder's newest whole checkpoint; without one, start. */
   readonly resume: boolean;
   readonly maxMs?: number | undefined;
@@ -66,13 +77,12 @@ export interface TrainOutcome {
   readonly weights?: string;
 }
 
-/** The state to start from: the checkpoint's, or fresh weights. */
+/** The state to start from: the checkpoint's, or fresh weights; and what was wrong with a checkpoint that was passed over. */
 function openState(
   options: TrainRunOptions,
   identity: RunIdentity,
   layout: ParameterLayout,
-  warn: (detail: string) => void,
-): TrainState {
+): { readonly state: TrainState; readonly warnings: readonly string[] } {
   const { dir, space, net, start, recipe, seed, resume } = options;
   const usesTeacher = recipe.phases.some(({ teacher }) => teacher === 'frozen');
   const state: TrainState = {
@@ -88,7 +98,7 @@ function openState(
   if (found === undefined) {
     flatten(layout, net?.tensors ?? start ?? initSupernet(space, makeRng(seed).fork('init')), state.weights);
     if (recipe.ema !== undefined) state.average.set(state.weights);
-    return state;
+    return { state, warnings: [] };
   }
   if (!resume) {
     throw new BespokeError(
@@ -96,8 +106,8 @@ function openState(
       `${dir} holds a run at step ${found.checkpoint.step}; resume it or choose another folder`,
     );
   }
-  checkIdentity(found.checkpoint.identity, identity, found.path);
-  for (const warning of found.warnings) warn(`${warning}; going on from ${found.path}`);
+  checkIdentity(found, options, identity);
+  if (found.warnings.length > 0) setAsideDamaged(dir);
   for (const key of STATE_VECTORS) {
     const stored = found.checkpoint[key];
     const { length } = state[key];
@@ -106,7 +116,8 @@ function openState(
   }
   state.step = found.checkpoint.step;
   state.elapsedMs = found.checkpoint.elapsedMs;
-  return state;
+  const place = `${found.path}, step ${state.step}`;
+  return { state, warnings: found.warnings.map((warning) => `${warning}; going on from ${place}`) };
 }
 
 function writeWeights(
@@ -136,50 +147,74 @@ function writeWeights(
 /**
  * Trains a supernet (or, with `net`, one network by itself) by a recipe, or goes on with a run that was interrupted. With the same space, recipe,
  * data, seed, workers and lowering the weights are bit-identical however often the run was stopped, killed and resumed.
- * @throws BespokeError `conflict` for a folder with another run in it, `invalid-request` for a checkpoint of other settings, `storage-failed` when the
- * disk is full or no checkpoint is whole, `internal` when training diverges
+ * @throws BespokeError `conflict` for a folder with another run in it or in which another process trains, `invalid-request` for a checkpoint of other
+ * settings and for data that does not fit, `storage-failed` when the disk is full or no checkpoint is whole, `internal` when training diverges
  */
-export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutcome> {
-  const { space, net, recipe, dir, seed, workers, lowering, signal } = options;
+export function trainSupernet(options: TrainRunOptions): Promise<TrainOutcome> {
+  const { data, space, recipe, workers, dir } = options;
+  checkTrainingData(data, space, recipe, workers);
+  return withRunLock(dir, () => trainLocked(options));
+}
+
+/** The run, once its folder is taken. */
+async function trainLocked(options: TrainRunOptions): Promise<TrainOutcome> {
+  const { space, net, recipe, dir, workers } = options;
   const layout = layoutOf(net === undefined ? initSupernet(space, makeRng(0)) : initNet(space, net.arch, makeRng(0)));
-  const emit = (event: TrainEvent): void => {
-    appendLog(dir, event, new Date());
-    options.onEvent?.(event);
-  };
-  const warnings: string[] = [];
-  const identity = identityOf({ ...options, lowering: loweringName(lowering) });
-  const state = openState(options, identity, layout, (detail) => warnings.push(detail));
-  writeDurably(dir, 'recipe.json', new TextEncoder().encode(`${JSON.stringify(recipe, null, 2)}\n`));
-  writeDurably(dir, 'space.json', new TextEncoder().encode(`${JSON.stringify(space, null, 2)}\n`));
-  rewindLog(dir, state.step);
-  for (const detail of warnings) emit({ kind: 'warning', step: state.step, detail });
+  const identity = identityOf({ ...options, lowering: loweringName(options) });
+  const { state, warnings } = openState(options, identity, layout);
+  writeDurably(dir, RECIPE_FILE, new TextEncoder().encode(`${JSON.stringify(recipe, null, 2)}\n`));
+  writeDurably(dir, SPACE_FILE, new TextEncoder().encode(`${JSON.stringify(space, null, 2)}\n`));
   const steps = totalSteps(recipe, workers);
-  emit({ kind: 'started', step: state.step, steps, lowering: loweringName(lowering) });
+  const frame = { recipe: recipe.name, phases: phaseStarts(recipe, workers), steps };
+  const journal = new RunJournal(dir, state.step, frame, options.onEvent);
+  try {
+    for (const detail of warnings) journal.emit({ kind: 'warning', step: state.step, detail });
+    journal.emit({ kind: 'started', step: state.step, steps, lowering: identity.lowering });
+    const end = await trainState(options, { identity, layout, state, journal });
+    if (end === 'finished') {
+      const weights = writeWeights(options, identity, layout, state);
+      journal.emit({ kind: 'finished', step: state.step, elapsedMs: state.elapsedMs, weights });
+      await journal.close();
+      return { end, step: state.step, steps, weights };
+    }
+    journal.emit({ kind: 'stopped', step: state.step, reason: end });
+    await journal.close();
+    return { end, step: state.step, steps };
+  } catch (error) {
+    await journal.fail(error);
+    throw error;
+  }
+}
+
+/** What a run works on. */
+interface OpenRun {
+  readonly identity: RunIdentity;
+  readonly layout: ParameterLayout;
+  readonly state: TrainState;
+  readonly journal: RunJournal;
+}
+
+/** Trains the state, in place, with workers of its own. */
+async function trainState(options: TrainRunOptions, { identity, layout, state, journal }: OpenRun): Promise<LoopEnd> {
+  const { space, net, recipe, dir, seed, workers, lowering, executionProviders, signal } = options;
   const data = { ...options.data, images: shareImages(options.data.images) };
   const { weights, teacher } = state;
   const optimizer = await makeOptimizer(layout, recipe.optimizer);
-  const crew = new WorkerCrew({ space, ...setupOf(net), recipe, lowering, seed, workers, data, weights, teacher });
+  const crew = new WorkerCrew({ space, ...setupOf(net), recipe, lowering, executionProviders, seed, workers, data, weights, teacher });
   const save = (now: TrainState): void => {
     const checkpoint: Checkpoint = { identity, ...now };
     saveCheckpoint(dir, checkpoint);
-    emit({ kind: 'checkpoint', step: now.step, path: dir });
+    journal.emit({ kind: 'checkpoint', step: now.step, path: dir });
   };
   try {
-    const end = await trainLoop(state, {
-      ...{ space, recipe, layout, optimizer, seed, workers, crew, signal, save, onEvent: emit },
+    return await trainLoop(state, {
+      ...{ space, recipe, layout, optimizer, seed, workers, crew, signal, save, onEvent: journal.emit },
       validationBatch: Math.min(VALIDATION_BATCH, data.selection.length),
       validationArchs: net === undefined ? undefined : new Map([['single', net.arch]]),
       maxMs: options.maxMs,
       saveEveryMs: options.saveEveryMs ?? SAVE_EVERY_MS,
       windowMs: WINDOW_MS,
     });
-    if (end !== 'finished') {
-      emit({ kind: 'stopped', step: state.step, reason: end });
-      return { end, step: state.step, steps };
-    }
-    const path = writeWeights(options, identity, layout, state);
-    emit({ kind: 'finished', step: state.step, elapsedMs: state.elapsedMs, weights: path });
-    return { end, step: state.step, steps, weights: path };
   } finally {
     await crew.close();
     await optimizer.release();
@@ -193,6 +228,8 @@ function setupOf(net: SingleNet | undefined): { readonly net?: SingleNetSetup } 
   return { net: setup };
 }
 
-function loweringName(lowering: Lowering): string {
-  return lowering.kind === 'nchwc' ? `nchwc${lowering.block}` : lowering.kind;
+/** Name of the operators and, where it is not the CPU, of what runs them: other hardware rounds otherwise. */
+function loweringName({ lowering, executionProviders }: TrainRunOptions): string {
+  const name = lowering.kind === 'nchwc' ? `nchwc${lowering.block}` : lowering.kind;
+  return executionProviders === undefined ? name : `${name} on ${executionProviders.join(', ')}`;
 }

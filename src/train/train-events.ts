@@ -43,6 +43,7 @@ export type TrainEvent =
   | { readonly kind: 'warning'; readonly step: number; readonly detail: string }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string }
   | { readonly kind: 'stopped'; readonly step: number; readonly reason: string }
+  | { readonly kind: 'failed'; readonly step: number; readonly detail: string }
   | { readonly kind: 'finished'; readonly step: number; readonly elapsedMs: number; readonly weights: string };
 
 interface Sums {

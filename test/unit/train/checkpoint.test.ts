@@ -80,7 +80,7 @@ describe('checkpoints', () => {
   it.skipIf(!existsSync('/dev/full'))('leave the old one whole when the disk is full, and say what to do', () => {
     saveCheckpoint(dir, checkpointAt(7));
     symlinkSync('/dev/full', join(dir, `${CHECKPOINT_FILE}.tmp`));
-    expect(() => saveCheckpoint(dir, checkpointAt(8))).toThrow(/could not be written \(ENOSPC.*free space/);
+    expect(() => saveCheckpoint(dir, checkpointAt(8))).toThrow(/could not be written: its disk is full.*free space/);
     expect(loadCheckpoint(dir)?.checkpoint.step).toBe(7);
   });
 });

@@ -19,13 +19,49 @@ const windowAt = (elapsedMs: number): WindowEvent => ({
 describe('progressPrinter', () => {
   it('draws a bar over itself on a terminal', () => {
     let text = '';
-    const show = progressPrinter((more) => (text += more), true, 30_000);
+    const show = progressPrinter(
+      (more) => (text += more),
+      true,
+      30_000,
+      () => 200,
+    );
     show(windowAt(1000));
     show(windowAt(2000));
     expect(text.split('\r\u001b[2K')).toHaveLength(3);
     expect(text).toContain('[======                  ] 25.0 % step 50/200 sandwich | 321 images/s, 1 h 02 min left');
     expect(text).toContain('largest 0.500 87.5 %');
     expect(text).not.toContain('\n');
+  });
+
+  it.each([200, 120, 100, 80, 60, 40, 20, 10, 1])('stays within one row of %d columns', (columns) => {
+    let text = '';
+    const long = { ...windowAt(1000), phase: 'elastic-kernel', step: 123_456, steps: 200_000 };
+    const nets = { loss: 0.5, top1: 0.875, passMs: 100 };
+    const event = { ...long, roles: { largest: nets, smallest: nets, random: nets } };
+    progressPrinter(
+      (more) => (text += more),
+      true,
+      30_000,
+      () => columns,
+    )(event);
+    const row = text.replace('\r\u001b[2K', '');
+    expect(row.length).toBeLessThan(Math.max(columns, 1)); // a full row would wrap on some terminals
+    if (columns >= 40) expect(row).toMatch(/61\.7 %.*1 h 02 min left/);
+    if (columns === 20) expect(row).toMatch(/^61\.7 %/);
+  });
+
+  it('clears the bar before an error, which others tell', () => {
+    let text = '';
+    const show = progressPrinter(
+      (more) => (text += more),
+      true,
+      30_000,
+      () => 80,
+    );
+    show(windowAt(1000));
+    show({ kind: 'failed', step: 50, detail: 'no space' });
+    expect(text.endsWith('\r\u001b[2K')).toBe(true);
+    expect(text).not.toContain('no space');
   });
 
   it('prints lines elsewhere, windows only now and then', () => {

@@ -114,7 +114,7 @@ describe('trainSupernet', { timeout: 180_000 }, () => {
   it('refuses to overwrite a run, and to resume with another seed', async () => {
     await expect(trainSupernet(tinyRun(folder('whole')))).rejects.toThrow(/holds a run at step 18/);
     const other = tinyRun(folder('whole'), { resume: true, seed: 6 });
-    await expect(trainSupernet(other)).rejects.toThrow(/another run \(seed 5 there, 6 here\)/);
+    await expect(trainSupernet(other)).rejects.toThrow(/another run \(the seed: 5 there, 6 here\)/);
   });
 
   it('refuses to resume with other images or another split', async () => {
@@ -128,13 +128,15 @@ describe('trainSupernet', { timeout: 180_000 }, () => {
     ];
     for (const other of others) {
       const resumed = trainSupernet(tinyRun(folder('whole'), { resume: true, data: other }));
-      await expect(resumed).rejects.toThrow(/another run \(dataSha256 \w+ there, \w+ here\)/);
+      await expect(resumed).rejects.toThrow(/another run \(the data: sha256 \w+ there, sha256 \w+ here\)/);
     }
   });
 
   it('reports the step at which training diverges', async () => {
     const recipe = tinyRecipe();
     const wild = { ...recipe, clipNorm: 1e30, phases: recipe.phases.map((phase) => ({ ...phase, lr: 1e20 })) };
-    await expect(trainSupernet(tinyRun(folder('wild'), { recipe: wild }))).rejects.toThrow(/diverged at step \d+/);
+    await expect(trainSupernet(tinyRun(folder('wild'), { recipe: wild }))).rejects.toThrow(
+      /diverged at step \d+ \(phase "sandwich".*a lower lr/,
+    );
   });
 });
