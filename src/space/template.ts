@@ -19,7 +19,7 @@ const HALVING_STEM_FROM = 48;
 const LAST_MAP = 8;
 /** Multiples of 16, which the fast training operators take. */
 const STAGE_CHANNELS = [16, 32, 48, 64, 96, 128, 160, 192] as const;
-/** Smaller resolutions as shares of the largest: those of 28 are 20 and 24, as the bundled space has them. */
+/** Smaller resolutions as shares of the largest: those of 28 are 20 and 24. */
 const SMALLER = [5 / 7, 6 / 7] as const;
 /** Resolutions are multiples of this, as far as the largest is not the user's own. */
 const RESOLUTION_STEP = 4;
@@ -49,8 +49,8 @@ function stagesOf(stemMap: number): StageSpec[] {
 }
 
 /**
- * A search space to start from, for images of a size: of the bundled space's form, with as many halving stages as the size asks for.
- * At 28 pixels, grey and 10 classes it is the bundled space but for its id.
+ * A search space to start from, for images of a size: of the form of the first supernet's (docs/adr/0007), which it is at 28 pixels, with as many
+ * halving stages as the size asks for.
  */
 export function templateSpace({ classes, channels, size, id }: TemplateChoices): MobileNetV3Space {
   const stride = size >= HALVING_STEM_FROM ? 2 : 1;

@@ -1,10 +1,9 @@
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson } from '../common/hash.js';
 import type { WorkOptions } from '../common/work.js';
-import { FASHION_MNIST_INPUT, loadFashionMnist } from '../data/fashion-mnist.js';
 import { DEFAULT_MAX_CORRUPT, type ImageSource, type ReadTarget, type SkippedImage } from '../data/image-source.js';
 import { inputSpecOf } from '../data/input-statistics.js';
-import { SPLIT_SEED, type SplitPlan, type Splits, splitPool, splitTrainValidation } from '../data/splits.js';
+import { SPLIT_SEED, type SplitPlan, type Splits, splitPool } from '../data/splits.js';
 import type { SearchSpace } from '../space/types.js';
 import type { ImageSet, InputSpec } from '../tensor/image-set.js';
 import { type DataRecord, knownRecord } from './data-record.js';
@@ -170,14 +169,4 @@ export function recordedSplits(source: ImageSource, record: DataRecord): Splits 
 /** How the images of a record were read. */
 export function recordedTarget({ input, side, maxCorrupt }: DataRecord): ReadTarget {
   return { channels: input.channels === 1 ? 1 : 3, side, maxCorrupt };
-}
-
-/**
- * Fashion-MNIST's training images with the bundle's fixed split; the test images are not touched.
- * @param dir folder of the four files
- */
-export function fashionMnistTrainingData(dir: string): TrainingData {
-  const { train } = loadFashionMnist(dir);
-  const splits = splitTrainValidation(train.labels ?? new Uint8Array(0), SPLIT_SEED);
-  return { images: train, input: FASHION_MNIST_INPUT, train: splits.train, selection: splits.selection };
 }
