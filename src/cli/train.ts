@@ -8,7 +8,7 @@ import { maxArch } from '../space/arch.js';
 import { lower } from '../space/lower.js';
 import { parseSpace } from '../space/parse-space.js';
 import type { SearchSpace } from '../space/types.js';
-import { chooseLowering } from '../train/choose-lowering.js';
+import { chooseBackend } from '../train/choose-lowering.js';
 import { knownRecord } from '../train/data-record.js';
 import { progressPrinter } from '../train/progress-line.js';
 import { parseRecipe, type Recipe, scaleRecipe } from '../train/recipe.js';
@@ -39,6 +39,7 @@ export interface TrainOptions {
   readonly workers: number;
   readonly seed: number;
   readonly lowering: string;
+  readonly executionProvider: readonly string[];
   readonly minutes?: number;
   readonly resume?: boolean;
 }
@@ -111,6 +112,16 @@ async function finish(terminal: Terminal, options: TrainOptions, run: Omit<Finis
   terminal.note(`${out} is a bundle; next: bespoke predictor train --supernet ${out}${data}`);
 }
 
+/** The weights to start from, if they were named; says what of them is new. */
+function startOf(terminal: Terminal, { from, seed }: TrainOptions, space: SearchSpace) {
+  if (from === undefined) return undefined;
+  const { tensors, fresh } = readStartWeights(from, space, seed);
+  if (fresh.length > 0) {
+    terminal.note(`${from} has ${tensors.size - fresh.length} of ${tensors.size} tensors; fresh: ${fresh.join(', ')}`);
+  }
+  return tensors;
+}
+
 /**
  * `bespoke train`: trains a supernet, or goes on with a run that was stopped; SIGTERM and SIGINT stop it cleanly, with a checkpoint.
  * @returns 0 when the recipe was finished or the time was up, 1 when it was stopped
@@ -118,8 +129,8 @@ async function finish(terminal: Terminal, options: TrainOptions, run: Omit<Finis
 export async function trainCommand(terminal: Terminal, options: TrainOptions): Promise<number> {
   const space = await spaceOf(terminal, options);
   const recipe = parseRecipe(await readText(options.recipe), options.recipe, space);
-  const lowering = await chooseLowering(options.lowering);
-  noteSlowLayers(terminal, space, lowering);
+  const backend = await chooseBackend(options.lowering, options.executionProvider);
+  noteSlowLayers(terminal, space, backend.lowering);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal));
   const { signal } = stop;
@@ -129,13 +140,13 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   await keepRecord(options.out, record);
   const outcome = await trainSupernet({
     space,
-    start: options.from === undefined ? undefined : readStartWeights(options.from, space),
+    start: startOf(terminal, options, space),
     recipe: scaled(recipe, options, data.train.length),
     data,
     dir: options.out,
     seed: options.seed,
     workers: options.workers,
-    lowering,
+    ...backend,
     resume: options.resume ?? false,
     maxMs: options.minutes === undefined ? undefined : options.minutes * 60_000,
     signal,

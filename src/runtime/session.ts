@@ -116,6 +116,11 @@ export async function createSession(model: Uint8Array, options: SessionOptions):
   }
 }
 
+/** Names of the execution providers that this ONNX Runtime binding knows; whether one can be used here, only a session tells. */
+export function knownExecutionProviders(): readonly string[] {
+  return ort.listSupportedBackends().map(({ name }) => name);
+}
+
 /** Version of the ONNX Runtime binding in use, such as `1.30.0`. */
 export function runtimeVersion(): string {
   return ort.env.versions.node ?? ort.env.versions.common;

@@ -15,6 +15,8 @@ export interface NetSessionOptions {
   readonly lowering: Lowering;
   readonly batch: number;
   readonly mode: 'train' | 'forward';
+  /** ONNX Runtime's names, in order of preference; the CPU unless told. */
+  readonly executionProviders?: readonly string[] | undefined;
   /** The supernet's flat weights that every run reads; must not lie in shared memory, which the runtime refuses. */
   readonly weights: Float32Array;
 }
@@ -65,9 +67,13 @@ export class NetSession {
 
   /** Builds the graph of an arch and loads it, on one thread: the workers are the parallelism. */
   static async create(arch: Arch, options: NetSessionOptions): Promise<NetSession> {
-    const { space, batch, lowering, mode } = options;
+    const { space, batch, lowering, mode, executionProviders } = options;
     const graph = buildStepGraph(space, lower(space, arch), { batch, lowering, mode });
-    const session = await createSession(graph.model, { threads: 1, optimization: 'disabled' });
+    const session = await createSession(graph.model, {
+      threads: 1,
+      optimization: 'disabled',
+      ...(executionProviders === undefined ? {} : { executionProviders }),
+    });
     return new NetSession(session, graph, options);
   }
 

@@ -200,7 +200,18 @@ async function trainState(options: TrainRunOptions, { identity, layout, state, j
   const data = { ...options.data, images: shareImages(options.data.images) };
   const { weights, teacher } = state;
   const optimizer = await makeOptimizer(layout, recipe.optimizer);
-  const crew = new WorkerCrew({ space, ...setupOf(net), recipe, lowering, executionProviders, seed, workers, data, weights, teacher });
+  const crew = new WorkerCrew({
+    space,
+    ...setupOf(net),
+    recipe,
+    lowering,
+    executionProviders,
+    seed,
+    workers,
+    data,
+    weights,
+    teacher,
+  });
   const save = (now: TrainState): void => {
     const checkpoint: Checkpoint = { identity, ...now };
     saveCheckpoint(dir, checkpoint);

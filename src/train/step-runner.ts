@@ -38,6 +38,7 @@ export interface StepRunnerOptions {
   readonly recipe: Recipe;
   readonly layout: ParameterLayout;
   readonly lowering: Lowering;
+  readonly executionProviders?: readonly string[] | undefined;
   readonly seed: number;
   readonly worker: number;
   readonly workers: number;
@@ -128,9 +129,10 @@ export class StepRunner {
    * a progress figure, not the calibrated top-1 of a delivered net. Images beyond the last whole batch are left out.
    */
   async validate(arch: Arch, indices: readonly number[], batch: number): Promise<{ correct: number; images: number }> {
-    const { data, space, layout, lowering } = this.#options;
+    const { data, space, layout, lowering, executionProviders } = this.#options;
     this.#weights.set(this.#options.weights);
-    const options = { space, layout, lowering, batch, mode: 'forward', weights: this.#weights } as const;
+    const weights = this.#weights;
+    const options = { space, layout, lowering, executionProviders, batch, mode: 'forward', weights } as const;
     const net = await NetSession.create(arch, options);
     let correct = 0;
     let images = 0;
@@ -167,8 +169,8 @@ export class StepRunner {
   }
 
   #netOptions(position: StepPosition, mode: 'train' | 'forward'): NetSessionOptions {
-    const { space, layout, lowering } = this.#options;
-    return { space, layout, lowering, batch: position.phase.batch, mode, weights: this.#weights };
+    const { space, layout, lowering, executionProviders } = this.#options;
+    return { space, layout, lowering, executionProviders, batch: position.phase.batch, mode, weights: this.#weights };
   }
 
   /** The largest net's logits without its gradient: by the frozen weights, or by those of now. */

@@ -11,6 +11,8 @@ export interface WorkerSetup {
   readonly space: SearchSpace;
   readonly recipe: Recipe;
   readonly lowering: Lowering;
+  /** ONNX Runtime's names, in order of preference; the CPU unless told. */
+  readonly executionProviders?: readonly string[] | undefined;
   readonly seed: number;
   readonly worker: number;
   readonly workers: number;

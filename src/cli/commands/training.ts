@@ -31,6 +31,12 @@ export function addTraining(program: Command): void {
     .option('--workers <n>', 'threads, each with its own part of every batch', positiveInteger, 2)
     .option('--seed <n>', 'seed of weights, batches and sampled sub-networks', wholeNumber, 1)
     .option('--lowering <kind>', 'auto, standard, nchwc8 or nchwc16: operators of the step graphs', 'auto')
+    .option(
+      '--execution-provider <name>',
+      'what ONNX Runtime runs training on, such as cuda; give it again for the next choice (default: cpu)',
+      (name: string, earlier: readonly string[]) => [...earlier, name],
+      [] as readonly string[],
+    )
     .option('--minutes <m>', 'stop, resumably, after so much time', positiveNumber)
     .option('--resume', 'go on from the newest whole checkpoint, or start if there is none')
     .action(

@@ -7,7 +7,7 @@ import type { Arch } from '../../../src/space/types.js';
 import { sliceSubnet } from '../../../src/supernet/slice.js';
 import { floats, sizeOf } from '../../../src/tensor/tensor.js';
 import { initSupernet } from '../../../src/train/initialize.js';
-import { NetSession } from '../../../src/train/net-session.js';
+import { NetSession, type NetSessionOptions } from '../../../src/train/net-session.js';
 import { flatten, layoutOf } from '../../../src/train/parameter-layout.js';
 import { tinySpace } from './tiny-run.js';
 
@@ -25,8 +25,14 @@ function roughWeights(): Float32Array {
   return weights.map((value) => value + 0.1 * noise.normal());
 }
 
-async function withNet<T>(arch: Arch, weights: Float32Array, work: (net: NetSession) => Promise<T>): Promise<T> {
+async function withNet<T>(
+  arch: Arch,
+  weights: Float32Array,
+  work: (net: NetSession) => Promise<T>,
+  executionProviders?: NetSessionOptions['executionProviders'],
+): Promise<T> {
   const options = {
+    executionProviders,
     space: tinySpace,
     layout,
     lowering: { kind: 'standard' },
@@ -69,6 +75,15 @@ const imagesFor = (arch: Arch) => {
 };
 
 describe('NetSession', () => {
+  it('runs on the execution providers asked for', async () => {
+    const arch = minArch(tinySpace);
+    const images = floats([BATCH, 1, arch.resolution, arch.resolution], new Float32Array(BATCH * arch.resolution ** 2));
+    const pass = (net: NetSession) => net.run(images, targets, new Float32Array(layout.size));
+    const weights = roughWeights();
+    expect(await withNet(arch, weights, pass, ['cpu'])).toEqual(await withNet(arch, weights, pass));
+    await expect(withNet(arch, weights, pass, ['nosuch'])).rejects.toMatchObject({ code: 'invalid-request' });
+  });
+
   it('adds a gradient that predicts how the loss changes along it', async () => {
     const arch = { ...minArch(tinySpace), depths: [2, 1] };
     const weights = roughWeights();
