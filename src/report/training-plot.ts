@@ -21,6 +21,10 @@ const WIDTH = 640;
 const HEIGHTS = { loss: 220, top1: 200, learningRate: 90 } as const;
 /** Points of a line: more than every second pixel shows nothing more, and costs time at every redraw. */
 const MOST_POINTS = 300;
+/** Left of the panels, pixels, so that their titles stand in one column. */
+const LEFT = 52;
+/** The library writes 0 as `0k` beside thousands. */
+const IMAGE_LABEL = "datum.value === 0 ? '0' : format(datum.value, '~s')";
 /** Width of a character of a phase's name, pixels: enough for the figure's font. */
 const CHARACTER = 6.5;
 
@@ -69,7 +73,7 @@ function panel(view: TrainingView, end: number, options: PanelOptions): Panel {
     field: 'x',
     type: 'quantitative' as const,
     scale: { domain: [0, Math.max(1, end)], nice: false, zero: true },
-    axis: isLast ? { title: 'images seen', format: '~s' } : { title: null, labels: false },
+    axis: isLast ? { title: 'images seen', labelExpr: IMAGE_LABEL } : { title: null, labels: false },
   };
   const values = series.flatMap(({ name, points }) =>
     thinned(points, MOST_POINTS).map(([px, y]) => ({ name, x: px, y })),
@@ -89,7 +93,7 @@ function panel(view: TrainingView, end: number, options: PanelOptions): Panel {
         mark: { type: 'line', strokeWidth: 1.75, ...(withPoints && { point: { size: 18, filled: true } }) },
         encoding: {
           x,
-          y: { field: 'y', type: 'quantitative', scale: { zero: false, nice: true }, axis: { title, format } },
+          y: { field: 'y', type: 'quantitative', scale: { zero: false, nice: true }, axis: { title, format, minExtent: LEFT } },
           color: {
             field: 'name',
             type: 'nominal',
@@ -128,24 +132,22 @@ export function trainingPlot(view: TrainingView): Promise<string> {
   );
   const common = { names, withPoints: false, withLegend: false, isLast: false };
   const rate = [{ name: 'learning rate', points: learningRate }];
+  const lossPanel = panel(view, end, {
+    ...{ ...common, height: HEIGHTS.loss, title: 'training loss', format: '~r', series: loss },
+    withLegend: names.length > 1,
+  });
+  const top1Panel = panel(view, end, {
+    ...{ ...common, height: HEIGHTS.top1, title: 'held-out top-1', format: '.1%', series: top1, withPoints: true },
+  });
+  const ratePanel = panel(view, end, {
+    ...{ ...common, height: HEIGHTS.learningRate, title: 'learning rate', format: '~g', series: rate },
+    ...{ names: ['learning rate'], isLast: true },
+  });
   const spec: TopLevelSpec = {
     title: { text: view.title, subtitle: view.subtitle },
     spacing: 10,
     resolve: { scale: { color: 'independent' } },
-    vconcat: [
-      phaseStrip(view, end),
-      panel(view, end, {
-        ...{ ...common, height: HEIGHTS.loss, title: 'training loss', format: '~r', series: loss },
-        withLegend: names.length > 1,
-      }),
-      panel(view, end, {
-        ...{ ...common, height: HEIGHTS.top1, title: 'held-out top-1', format: '.1%', series: top1, withPoints: true },
-      }),
-      panel(view, end, {
-        ...{ ...common, height: HEIGHTS.learningRate, title: 'learning rate', format: '~g', series: rate },
-        ...{ names: ['learning rate'], isLast: true },
-      }),
-    ],
+    vconcat: [phaseStrip(view, end), lossPanel, ...(top1.length > 0 ? [top1Panel] : []), ratePanel],
   };
   return renderSvg(spec, describe(view));
 }

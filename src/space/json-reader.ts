@@ -20,10 +20,27 @@ export function wholeBetween(low: number, high: number): NumberRule {
   };
 }
 
+/** Input that was refused, with its place apart from the sentence about it. */
+export class JsonRefusal extends BespokeError {
+  /** What the sentence is about. */
+  readonly where: string;
+  /** What broke the rule: that, or a part of it. */
+  readonly at: string;
+  /** The sentence after `where`. */
+  readonly rest: string;
+
+  constructor(where: string, at: string, rest: string) {
+    super('invalid-request', `${where} ${rest}`);
+    this.where = where;
+    this.at = at;
+    this.rest = rest;
+  }
+}
+
 /** Refuses input in one sentence: where, the rule, what was given. */
 export function refuseJson(where: string, rule: string, given: unknown): never {
   const text = given === undefined ? 'nothing' : JSON.stringify(given).slice(0, 80); // long values would bury the sentence
-  throw new BespokeError('invalid-request', `${where} must be ${rule}; given: ${text}.`);
+  throw new JsonRefusal(where, where, `must be ${rule}; given: ${text}.`);
 }
 
 /** Reads an object; with `allowed`, members of other names are refused, so that a misspelled one is not silently ignored. */
@@ -31,10 +48,8 @@ export function readObject(value: unknown, where: string, allowed?: readonly str
   if (typeof value !== 'object' || value === null || Array.isArray(value)) refuseJson(where, 'a JSON object', value);
   const unknown = allowed === undefined ? undefined : Object.keys(value).find((key) => !allowed.includes(key));
   if (unknown !== undefined) {
-    throw new BespokeError(
-      'invalid-request',
-      `${where} has a member "${unknown}" that is not known; known are: ${allowed?.join(', ')}.`,
-    );
+    const rest = `has a member "${unknown}" that is not known; known are: ${allowed?.join(', ')}.`;
+    throw new JsonRefusal(where, `${where}: ${unknown}`, rest);
   }
   return { where, members: { ...value } };
 }

@@ -1,4 +1,3 @@
-import { BespokeError } from '../common/errors.js';
 import {
   type JsonObject,
   type NumberRule,
@@ -11,6 +10,7 @@ import {
   refuseJson,
   wholeBetween,
 } from '../space/json-reader.js';
+import { readJsonText } from '../space/json-text.js';
 import type { SearchSpace } from '../space/types.js';
 
 /**
@@ -148,8 +148,8 @@ function readDepths(object: JsonObject, space: SearchSpace): readonly (readonly 
     refuseJson(`${object.where}: depths`, `a list of ${space.stages.length} lists, one per stage`, lists);
   }
   return lists.map((list, stage) => {
-    const holder: JsonObject = { where: `${object.where}: depths`, members: { [`stage ${stage}`]: list } };
-    return readChoices(holder, `stage ${stage}`, space.stages[stage]!.depths);
+    const holder: JsonObject = { where: `${object.where}: depths`, members: { [stage]: list } };
+    return readChoices(holder, String(stage), space.stages[stage]!.depths);
   });
 }
 
@@ -224,27 +224,18 @@ function readPhase(value: unknown, where: string, space: SearchSpace): Phase {
   return checkPhase(phase, where);
 }
 
-/** Parses JSON text; a syntax error names the line and column. */
-function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const position = /position (\d+)/.exec(reason)?.[1];
-    const lines = text.slice(0, position === undefined ? text.length : Number(position)).split('\n');
-    const column = lines[lines.length - 1]!.length + 1;
-    throw new BespokeError('invalid-request', `${where}, line ${lines.length}, column ${column}: ${reason}`, {}, cause);
-  }
-}
-
 /**
  * Reads a recipe file and checks it against the space that is to be trained.
  * @param text JSON
  * @param where what errors call it, such as its path
- * @throws BespokeError `invalid-request` with the line of a syntax error, or the field, its rule and what was given
+ * @throws BespokeError `invalid-request` with the line, and the syntax error or the field, its rule and what was given
  */
 export function parseRecipe(text: string, where: string, space: SearchSpace): Recipe {
-  const object = readObject(parseJson(text, where), where, RECIPE_KEYS);
+  return readJsonText(text, where, (value) => readRecipe(value, where, space));
+}
+
+function readRecipe(value: unknown, where: string, space: SearchSpace): Recipe {
+  const object = readObject(value, where, RECIPE_KEYS);
   const pool = readObject(object.members.pool, `${where}: pool`, ['size', 'replaceEvery']);
   const phases = readList(object, 'phases', 64).map((value, i) => readPhase(value, `${where}: phases[${i}]`, space));
   const size = readNumber(pool, 'size', wholeBetween(1, 256));

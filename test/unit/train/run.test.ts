@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/common/hash.js';
 import { decodeSafetensors } from '../../../src/tensor/safetensors.js';
-import { CHECKPOINT_FILE, loadCheckpoint } from '../../../src/train/checkpoint.js';
+import { CHECKPOINT_FILE } from '../../../src/train/checkpoint.js';
 import { trainSupernet, WEIGHTS_FILE } from '../../../src/train/run.js';
 import { LOG_FILE } from '../../../src/train/run-log.js';
 import type { TrainEvent } from '../../../src/train/train-events.js';
@@ -28,14 +26,6 @@ beforeAll(async () => {
   expected = weightsOf(folder('whole'));
 }, 180_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-/** Runs in a process of its own that SIGKILL ends right after so many checkpoints. Returns the signal it died of. */
-async function runKilled(dir: string, checkpoints: number): Promise<NodeJS.Signals | null> {
-  const script = fileURLToPath(new URL('./killed-run.ts', import.meta.url));
-  const args = ['--import', 'tsx', script, dir, String(checkpoints)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  return new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)));
-}
 
 // Real threads and processes: seconds on an idle machine, minutes on one that is busy with other suites.
 describe('trainSupernet', { timeout: 180_000 }, () => {
@@ -74,15 +64,6 @@ describe('trainSupernet', { timeout: 180_000 }, () => {
       expect(end).toBe('aborted');
       expect(step).toBe(stopAt);
     }
-    await trainSupernet(tinyRun(dir, { resume: true }));
-    expect(weightsOf(dir)).toBe(expected);
-  });
-
-  it('resumes to bit-identical weights after kill -9', async () => {
-    const dir = folder('killed');
-    for (const checkpoints of [4, 9]) expect(await runKilled(dir, checkpoints)).toBe('SIGKILL');
-    // 4 steps, then 9 more: the frozen teacher of the second phase has come from a checkpoint as well.
-    expect(loadCheckpoint(dir)?.checkpoint.step).toBe(13);
     await trainSupernet(tinyRun(dir, { resume: true }));
     expect(weightsOf(dir)).toBe(expected);
   });
