@@ -150,10 +150,10 @@ function writeWeights(
  * @throws BespokeError `conflict` for a folder with another run in it or in which another process trains, `invalid-request` for a checkpoint of other
  * settings and for data that does not fit, `storage-failed` when the disk is full or no checkpoint is whole, `internal` when training diverges
  */
-export function trainSupernet(options: TrainRunOptions): Promise<TrainOutcome> {
+export async function trainSupernet(options: TrainRunOptions): Promise<TrainOutcome> {
   const { data, space, recipe, workers, dir } = options;
   checkTrainingData(data, space, recipe, workers);
-  return withRunLock(dir, () => trainLocked(options));
+  return await withRunLock(dir, () => trainLocked(options));
 }
 
 /** The run, once its folder is taken. */
