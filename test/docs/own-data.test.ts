@@ -12,7 +12,7 @@ import { saveTinyProfile } from '../helpers/tiny-bundle.js';
 import { readText } from './source-files.js';
 
 // The whole way of docs/own-data.md as processes: seconds each, more on a busy machine.
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 });
 
 const page = readText('docs/own-data.md');
 /** Lines of the page's shell blocks. */
