@@ -35,7 +35,7 @@ export const scaleBy = (e: Emitter, x: Term, factor: number): Term => mul(e, x, 
 export const power = (e: Emitter, x: Term, exponent: number): Term => binary(e, 'Pow', x, constant(e, [], exponent));
 
 /** An elementwise function of one operand; any layout. */
-export function unary(e: Emitter, opType: 'Relu' | 'HardSwish' | 'Exp' | 'Neg', x: Term): Term {
+export function unary(e: Emitter, opType: 'Relu' | 'Exp', x: Term): Term {
   return emit(e, opType, [x], { dims: x.dims, layout: x.layout });
 }
 
