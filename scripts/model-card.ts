@@ -104,7 +104,8 @@ const table = rows.map(
 );
 const recipePath = options.training === undefined ? '' : join(options.training, 'recipe.json');
 const recipe = existsSync(recipePath) ? JSON.stringify(JSON.parse(readFileSync(recipePath, 'utf8')), undefined, 2) : '';
-const quality = predictor.quality;
+const { quality } = predictor;
+if (quality === undefined) throw new Error('an imported predictor has no quality to print');
 const card = `# ${bundle.title}
 
 A once-for-all supernet (Cai et al., ICLR 2020) with ${countSubnets(space).toLocaleString('en-US')} sub-networks by active blocks, at the resolutions

@@ -7,7 +7,8 @@ import type { Interval, Objective } from '../search/types.js';
 import { encodeArchs, encodingLength } from '../space/encoding.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { floats } from '../tensor/tensor.js';
-import { decodePredictor, PREDICTOR_FILES, type PredictorBytes, type PredictorCard } from './file.js';
+import type { PredictorCard } from './card.js';
+import { decodePredictor, PREDICTOR_FILES, type PredictorBytes } from './file.js';
 import { ensembleModel } from './mlp-graph.js';
 import { conformalHalfWidth, fractionInterval, type PredictorQuality } from './quality.js';
 
@@ -26,7 +27,8 @@ export interface AccuracyPredictor {
   readonly spaceId: string;
   /** Resolutions that it was trained on, ascending; others are refused. */
   readonly resolutions: readonly number[];
-  readonly quality: PredictorQuality;
+  /** Absent where it was imported: its file does not say. */
+  readonly quality?: PredictorQuality;
   /**
    * Predicted top-1 per arch, fractions.
    * @throws BespokeError `arch-out-of-space` for a resolution that the predictor does not know
@@ -35,7 +37,8 @@ export interface AccuracyPredictor {
   /** The predictor as what a search maximizes. */
   asObjective(): Objective;
   /**
-   * Where the measured top-1 (on the label images) lies with probability `confidence`, by the residuals of held-out architectures.
+   * Where the measured top-1 (on the label images) lies with probability `confidence`, by the residuals of held-out architectures;
+   * of an imported predictor none are known, and all that is sure is 0 to 1.
    * @param score a predicted top-1, fraction
    * @param confidence 0..1, exclusive; as high as the residuals allow (300 of them: 0.996)
    * @throws BespokeError `invalid-request` for a higher one
@@ -50,7 +53,7 @@ function checkTarget(card: PredictorCard, target: PredictorTarget, where: string
     throw new BespokeError('bundle-invalid', `the accuracy predictor in "${where}" ${detail}`);
   };
   if (card.spaceId !== space.id) refuse(`is for the space "${card.spaceId}"; the supernet's is "${space.id}"`);
-  if (card.weightsSha256 !== weightsSha256) {
+  if (card.imported === undefined && card.weightsSha256 !== weightsSha256) {
     refuse(`was trained for the weights ${card.weightsSha256}; the supernet has ${weightsSha256}`);
   }
   const features = encodingLength(space, card.resolutions);
@@ -86,6 +89,18 @@ async function scoreArchs(
     scores.set(top1?.data as Float32Array, start); // the model, built here, has the float32 output `top1`
   }
   return scores;
+}
+
+function intervalOf(card: PredictorCard, value: number, confidence: number): Interval {
+  if (card.imported !== undefined) return { low: 0, high: 1 };
+  const half = conformalHalfWidth(card.absoluteResiduals, confidence);
+  if (half !== undefined) return fractionInterval(value, half);
+  const count = card.absoluteResiduals.length;
+  const most = (count / (count + 1)).toFixed(4);
+  throw new BespokeError(
+    'invalid-request',
+    `the predictor has ${count} held-out architectures, which allow a confidence up to ${most}; asked was ${confidence}`,
+  );
 }
 
 async function readPredictor(dir: string): Promise<PredictorBytes> {
@@ -125,21 +140,10 @@ export async function loadPredictor(
   return {
     spaceId: card.spaceId,
     resolutions: card.resolutions,
-    quality: card.quality,
+    ...(card.imported === undefined ? { quality: card.quality } : {}),
     score,
     asObjective: () => ({ score }),
-    interval: (value, confidence) => {
-      const half = conformalHalfWidth(card.absoluteResiduals, confidence);
-      if (half === undefined) {
-        const count = card.absoluteResiduals.length;
-        const most = (count / (count + 1)).toFixed(4);
-        throw new BespokeError(
-          'invalid-request',
-          `the predictor has ${count} held-out architectures, which allow a confidence up to ${most}; asked was ${confidence}`,
-        );
-      }
-      return fractionInterval(value, half);
-    },
+    interval: (value, confidence) => intervalOf(card, value, confidence),
     release: () => session.release(),
   };
 }
