@@ -14,7 +14,7 @@ import { extremesOf, type StepPosition } from './phases.js';
 import type { Recipe } from './recipe.js';
 import { SessionPool } from './session-pool.js';
 import type { SingleNetSetup } from './single-net.js';
-import { subnetsOfStep } from './subnet-schedule.js';
+import { type ScheduledSubnet, subnetsOfStep } from './subnet-schedule.js';
 import { countCorrect, distillationTargets, smoothedTargets, softmaxRows } from './targets.js';
 import type { TrainingData } from './training-data.js';
 
@@ -117,11 +117,24 @@ export class StepRunner {
     } else if (phase.teacher === 'inplace') teacherLogits = await this.#teacherLogits(position, largest, batch);
     const targets = softened();
     if (phase.smallest) await train('smallest', 'smallest', fixed(smallest), targets);
-    for (const subnet of subnetsOfStep({ ...this.#options, pool: this.#options.recipe.pool }, position)) {
+    for (const subnet of this.#subnetsOf(position)) {
       await train('random', `random.${subnet.poolIndex}`, subnet, targets);
     }
     this.#options.gradient.set(this.#gradient);
     return reports;
+  }
+
+  /** Makes the sessions that a step of this phase needs, so that they are there when it begins. They hold no weights: the results are the same. */
+  async prepare(position: StepPosition): Promise<void> {
+    if (position.phaseIndex !== this.#phaseIndex) return;
+    const options = this.#netOptions(position, 'train');
+    for (const { poolIndex, generation, arch } of this.#subnetsOf(position)) {
+      await this.#pool.net(`random.${poolIndex}`, generation, arch, options);
+    }
+  }
+
+  #subnetsOf(position: StepPosition): readonly ScheduledSubnet[] {
+    return subnetsOfStep({ ...this.#options, pool: this.#options.recipe.pool }, position);
   }
 
   /**

@@ -4,7 +4,7 @@ import { assertNever, invariant } from '../common/invariant.js';
 import { makeRng } from '../common/rng.js';
 import { initSupernet } from './initialize.js';
 import { layoutOf } from './parameter-layout.js';
-import { positionOf } from './phases.js';
+import { positionOf, totalSteps } from './phases.js';
 import { initNet, plainSpace } from './single-net.js';
 import { StepRunner } from './step-runner.js';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.js';
@@ -35,15 +35,23 @@ function serve(setup: WorkerSetup, port: NonNullable<typeof parentPort>): void {
     }
   };
 
+  const steps = totalSteps(setup.recipe, setup.workers);
+  /** After an answer: what the next step needs, while the others finish theirs and the main thread updates the weights. */
+  const prepare = async (step: number): Promise<void> => {
+    if (step < steps) await runner.prepare(positionOf(setup.recipe, setup.workers, step));
+  };
+
+  let turn = Promise.resolve();
   port.on('message', (request: WorkerRequest) => {
-    answer(request)
-      .catch((error: unknown): WorkerReply => {
+    turn = turn.then(async () => {
+      const reply = await answer(request).catch((error: unknown): WorkerReply => {
         return { kind: 'failed', problem: toProblem(error), stack: error instanceof Error ? (error.stack ?? '') : '' };
-      })
-      .then((reply) => {
-        port.postMessage(reply);
-        if (request.kind === 'close') port.close();
       });
+      port.postMessage(reply);
+      if (request.kind === 'close') port.close();
+      // What cannot be made now is tried again, and told, by the step that needs it.
+      if (reply.kind === 'stepped' && request.kind === 'step') await prepare(request.step + 1).catch(() => undefined);
+    });
   });
 }
 
