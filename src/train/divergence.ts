@@ -37,6 +37,9 @@ export function refuseDivergence(context: DivergenceContext, position: StepPosit
   );
 }
 
+/** Characters of an architecture's id that are shown. */
+const SHOWN_ID = 12;
+
 /** A net of a step, by its place among the reports of all workers: its role, and which random one. */
 export function netName(
   { space, recipe, seed, workers }: DivergenceContext,
@@ -51,7 +54,9 @@ export function netName(
   const worker = Math.floor(index / perWorker);
   const subnets = subnetsOfStep({ space, pool: recipe.pool, seed, worker }, position);
   const arch = subnets[(index % perWorker) - (perWorker - subnets.length)]?.arch;
-  return arch === undefined ? 'a random net' : `the random net ${archId(space, arch)} at ${arch.resolution} pixels`;
+  return arch === undefined
+    ? 'a random net'
+    : `the random net ${archId(space, arch).slice(0, SHOWN_ID)} at ${arch.resolution} pixels`;
 }
 
 /** The first parameter with a value that is not finite; undefined if there is none. */

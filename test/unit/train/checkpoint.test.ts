@@ -17,6 +17,7 @@ import {
   loadCheckpoint,
   PREVIOUS_CHECKPOINT_FILE,
   saveCheckpoint,
+  setAsideDamaged,
 } from '../../../src/train/checkpoint.js';
 
 let dir: string;
@@ -73,7 +74,18 @@ describe('checkpoints', () => {
   it('are refused when none is whole', () => {
     saveCheckpoint(dir, checkpointAt(7));
     truncateSync(join(dir, CHECKPOINT_FILE), 30);
-    expect(() => loadCheckpoint(dir)).toThrow(/no whole checkpoint.*damaged/);
+    expect(() => loadCheckpoint(dir)).toThrow(/no whole checkpoint.*damaged.*put back a copy/);
+  });
+
+  it('keep the whole one before when a damaged one was set aside and the next is saved', () => {
+    saveCheckpoint(dir, checkpointAt(7));
+    saveCheckpoint(dir, checkpointAt(8));
+    truncateSync(join(dir, CHECKPOINT_FILE), 200);
+    setAsideDamaged(dir);
+    saveCheckpoint(dir, checkpointAt(9));
+    expect(loadCheckpoint(dir)?.checkpoint.step).toBe(9);
+    rmSync(join(dir, CHECKPOINT_FILE)); // as after a crash in the middle of the next save
+    expect(loadCheckpoint(dir)?.checkpoint.step).toBe(7);
   });
 
   // Linux's device that is always full: an error as on a full disk, without filling one.
