@@ -2,13 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { maxArch, minArch } from '../space/arch.js';
+import { makeCostTable } from '../space/cost-table.js';
 import { archCosts } from '../space/costs.js';
 import { countSubnets } from '../space/count.js';
 import { lower } from '../space/lower.js';
 import { parseSpace } from '../space/parse-space.js';
 import { PUBLISHED_SPACES } from '../space/published.js';
 import { parseArch } from '../space/reference-spelling.js';
-import type { ArchCosts, SearchSpace } from '../space/types.js';
+import type { SearchSpace } from '../space/types.js';
 import { EXIT, readJson } from './arguments.js';
 import { formatCount, formatTable } from './format.js';
 import type { Terminal } from './terminal.js';
@@ -76,13 +77,50 @@ export async function listSpaces(terminal: Terminal, modelDirs: readonly string[
     space.id,
     space.family,
     formatCountBig(countSubnets(space)),
-    space.resolutions.join(' '),
+    formatChoices(space.resolutions),
   ]);
   terminal.print(formatTable([['space', 'family', 'sub-networks', 'resolutions'], ...rows]));
   return EXIT.done;
 }
 
 const formatCountBig = (n: bigint): string => n.toLocaleString('en-US');
+
+/** Resolutions and the like in few words: evenly spaced ones by their ends and step. */
+function formatChoices(values: readonly number[]): string {
+  const [first = 0, second = 0] = values;
+  const step = second - first;
+  const isEven = values.every((value, index) => value === first + index * step);
+  return values.length > 4 && isEven ? `${first} to ${values[values.length - 1]} by ${step}` : values.join(' ');
+}
+
+/** What is elastic or differs by stage, one row each. */
+function stageRows(space: SearchSpace): string[][] {
+  if (space.family === 'resnet-d') {
+    const { midWidths, widths, depths } = space.stem;
+    return [
+      ['', 'channels', 'stride', 'depths'],
+      ['stem, middle', midWidths.join(' '), '2', depths.join(' ')],
+      ['stem', widths.join(' '), '2', ''],
+      ...space.stages.map((stage, index) => [
+        `stage ${index}`,
+        stage.widths.join(' '),
+        String(stage.stride),
+        stage.depths.join(' '),
+      ]),
+    ];
+  }
+  return [
+    ['', 'channels', 'stride', 'activation', 'SE', 'depths'],
+    ...space.stages.map(({ channels, stride, activation, squeezeExcite, depths }, index) => [
+      `stage ${index}`,
+      String(channels),
+      String(stride),
+      activation,
+      squeezeExcite ? 'yes' : 'no',
+      depths.join(' '),
+    ]),
+  ];
+}
 
 /** `bespoke space show SPACE` */
 export async function showSpace(terminal: Terminal, space: SearchSpace): Promise<number> {
@@ -97,22 +135,17 @@ export async function showSpace(terminal: Terminal, space: SearchSpace): Promise
     modelBytes: { min: smallest.modelBytes, max: largest.modelBytes },
     peakMemoryBytes: { min: smallest.peakMemoryBytes, max: largest.peakMemoryBytes },
   });
-  const stages = space.stages.map(({ channels, stride, activation, squeezeExcite, depths }, index) => [
-    `stage ${index}`,
-    String(channels),
-    String(stride),
-    activation,
-    squeezeExcite ? 'yes' : 'no',
-    depths.join(' '),
-  ]);
+  const isByIndex = space.family === 'resnet-d';
   terminal.print(`${space.id} (${space.family})`);
-  terminal.print(`  sub-networks   ${subnetCount} (by active blocks, resolution not counted)`);
+  terminal.print(
+    `  sub-networks   ${subnetCount} (by active blocks${isByIndex ? ' and by index of widths' : ''}, resolution not counted)`,
+  );
   terminal.print(`  kernel sizes   ${space.kernelSizes.join(' ')}`);
   terminal.print(`  expand ratios  ${space.expandRatios.join(' ')}`);
-  terminal.print(`  resolutions    ${space.resolutions.join(' ')}`);
+  terminal.print(`  resolutions    ${formatChoices(space.resolutions)}`);
   terminal.print(`  MACs           ${formatCount(smallest.macs)} to ${formatCount(largest.macs)}`);
   terminal.print(`  params         ${formatCount(smallest.params)} to ${formatCount(largest.params)}`);
-  terminal.print(formatTable([['', 'channels', 'stride', 'activation', 'SE', 'depths'], ...stages]));
+  terminal.print(formatTable(stageRows(space)));
   return EXIT.done;
 }
 
@@ -121,11 +154,10 @@ export async function countArchs(terminal: Terminal, space: SearchSpace, archFil
   const json = await readJson(archFile);
   const list: unknown[] = Array.isArray(json) ? json : [json];
   const where = archFile === '-' ? 'standard input' : archFile;
-  const costs = list.map((item, index): Omit<ArchCosts, 'modelParams'> => {
-    const arch = parseArch(space, item, { anyResolution: true, where: `${where} [${index}]` });
-    const { macs, params, modelBytes, peakMemoryBytes } = archCosts(space, arch);
-    return { macs, params, modelBytes, peakMemoryBytes };
-  });
+  const archs = list.map((item, index) =>
+    parseArch(space, item, { anyResolution: true, where: `${where} [${index}]` }),
+  );
+  const costs = makeCostTable(space).all(archs);
   terminal.printJson(costs);
   const rows = costs.map((c, i) => [
     String(i),
@@ -135,8 +167,9 @@ export async function countArchs(terminal: Terminal, space: SearchSpace, archFil
     formatCount(c.peakMemoryBytes),
   ]);
   terminal.print(formatTable([['arch', 'MACs', 'params', 'model bytes', 'peak memory bytes'], ...rows]));
-  if (list.length === 1) {
-    const layers = lower(space, parseArch(space, list[0], { anyResolution: true }));
+  const [only, ...others] = archs;
+  if (only !== undefined && others.length === 0) {
+    const layers = lower(space, only);
     const layerRows = layers.map((l) => [
       l.name,
       l.op,

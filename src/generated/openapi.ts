@@ -399,12 +399,16 @@ export interface components {
         Labels: {
             [key: string]: string;
         };
-        /** @description One entry per block slot (stage by stage), per stage, and the resolution. Entries of inactive slots hold the smallest value. */
+        /**
+         * @description One entry per block slot (stage by stage), per stage, and the resolution. Entries of inactive slots hold the smallest value.
+         *     In ResNet-D-like spaces the first of `depths` is the stem's (0 or 1), and `widthIndices` says which of its widths each part has.
+         */
         Arch: {
             spaceId: components["schemas"]["Name"];
             kernelSizes: number[];
             expandRatios: number[];
             depths: number[];
+            widthIndices?: number[];
             resolution: number;
         };
         /** @description Upper and lower limits; an absent one does not limit. Counts are whole numbers. */
@@ -580,7 +584,7 @@ export interface components {
             name: string;
             input: string;
             /** @enum {string} */
-            op: "conv" | "depthwise" | "squeezeExcite" | "globalPool" | "linear";
+            op: "conv" | "depthwise" | "squeezeExcite" | "maxPool" | "averagePool" | "globalPool" | "linear";
             inChannels: components["schemas"]["Count"];
             outChannels: components["schemas"]["Count"];
             inSize: components["schemas"]["Count"];
@@ -596,6 +600,11 @@ export interface components {
             /** @enum {string} */
             activation?: "none" | "relu" | "relu6" | "hSwish";
             addFrom?: string;
+            /**
+             * @description Of the sum with `addFrom`.
+             * @enum {string}
+             */
+            sumActivation?: "relu" | "relu6" | "hSwish";
             midChannels?: components["schemas"]["Count"];
             bias?: boolean;
             latencyMs?: number;

@@ -1,7 +1,6 @@
 import { invariant } from '../common/invariant.js';
-import { maxArch } from '../space/arch.js';
 import { blockGroups, blockKey } from '../space/blocks.js';
-import { blockChoices } from '../space/choices.js';
+import { coveringArchs } from '../space/cells.js';
 import { lower } from '../space/lower.js';
 import type { LayerSpec, SearchSpace } from '../space/types.js';
 
@@ -9,20 +8,11 @@ import type { LayerSpec, SearchSpace } from '../space/types.js';
 export type BlockLayers = readonly LayerSpec[];
 
 /**
- * Every block that can occur at a resolution: the groups of one uniform full-depth network per block choice.
- * A block's shapes depend on its slot, its own choice and the resolution alone. The order does not depend on the resolution.
+ * Every block that can occur at a resolution: the groups of networks that together have all of them.
+ * A block's shapes depend on its slot, its own choice, the widths around it and the resolution alone. The order does not depend on the resolution.
  */
 function blocksAt(space: SearchSpace, resolution: number): BlockLayers[] {
-  return blockChoices(space).of.flatMap(({ kernel, expandRatio }) => {
-    const largest = maxArch(space);
-    const uniform = {
-      ...largest,
-      kernelSizes: largest.kernelSizes.map(() => kernel),
-      expandRatios: largest.expandRatios.map(() => expandRatio),
-      resolution,
-    };
-    return [...blockGroups(lower(space, uniform))];
-  });
+  return coveringArchs(space, resolution).flatMap((arch) => [...blockGroups(lower(space, arch))]);
 }
 
 /** The distinct blocks at some resolutions, by their keys: what has to be measured. */

@@ -1,10 +1,12 @@
 import { invariant } from '../common/invariant.js';
 import type { Rng } from '../common/rng.js';
-import { type BlockChoices, blockChoices, stageOffsets } from '../space/choices.js';
+import { type BlockChoices, blockChoices } from '../space/choices.js';
+import { depthLists, stageOffsets, stemDepths, widthLists } from '../space/slots.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 
 /**
- * An architecture as small integers: per block slot its choice, per stage the index of its depth, last the index of its resolution.
+ * An architecture as small integers: per block slot its choice, per entry of its depths the index of that depth, its width indices, last
+ * the index of its resolution.
  * Inactive slots hold 0, so that equal networks have equal genes.
  */
 export type Genome = Uint8Array;
@@ -15,8 +17,13 @@ export interface Genetics {
   readonly resolutions: readonly number[];
   readonly choices: BlockChoices;
   readonly slots: number;
-  readonly stages: number;
-  /** Number of genes: slots, stages, and one for the resolution. */
+  /** The choices of each depth gene: an elastic stem's first, then one per stage. */
+  readonly depths: readonly (readonly number[])[];
+  /** Number of depth genes that stand before those of the stages. */
+  readonly stemDepths: number;
+  /** Number of width genes. */
+  readonly widths: number;
+  /** Number of genes: slots, depths, widths, and one for the resolution. */
   readonly length: number;
   /** Number of values of each gene. */
   readonly values: readonly number[];
@@ -33,29 +40,52 @@ export function makeGenetics(space: SearchSpace, among: readonly number[]): Gene
   const choices = blockChoices(space);
   const offsets = stageOffsets(space);
   const slots = offsets[offsets.length - 1]!;
-  const stages = space.stages.length;
+  const depths = depthLists(space);
+  const widths = widthLists(space);
   const values = [
     ...new Array<number>(slots).fill(choices.count),
-    ...space.stages.map((stage) => stage.depths.length),
+    ...depths.map((list) => list.length),
+    ...widths.map((list) => list.length),
     resolutions.length,
   ];
   const keysAreExact = values.reduce((product, count) => product * count, 1) <= Number.MAX_SAFE_INTEGER;
-  return { space, resolutions, choices, slots, stages, length: slots + stages + 1, values, keysAreExact, offsets };
+  return {
+    space,
+    resolutions,
+    choices,
+    slots,
+    depths,
+    stemDepths: stemDepths(space),
+    widths: widths.length,
+    length: values.length,
+    values,
+    keysAreExact,
+    offsets,
+  };
+}
+
+/** The first inactive slot of a stage, or the next stage's first one. */
+export function endOfActive(
+  { depths, slots, stemDepths: before, offsets }: Genetics,
+  genome: Genome,
+  stage: number,
+): number {
+  const gene = before + stage;
+  return offsets[stage]! + depths[gene]![genome[slots + gene]!]!;
 }
 
 /** Sets the genes of inactive slots to 0, in place, and returns the genome. */
 export function normalize(genetics: Genetics, genome: Genome): Genome {
-  const { offsets, slots, space } = genetics;
-  for (let stage = 0; stage < genetics.stages; stage++) {
-    const depth = space.stages[stage]!.depths[genome[slots + stage]!]!;
-    genome.fill(0, offsets[stage]! + depth, offsets[stage + 1]!);
+  const { offsets } = genetics;
+  for (let stage = 0; stage + 1 < offsets.length; stage++) {
+    genome.fill(0, endOfActive(genetics, genome, stage), offsets[stage + 1]!);
   }
   return genome;
 }
 
 /** The architecture of a normalized genome, in canonical form. */
 export function toArch(genetics: Genetics, genome: Genome): Arch {
-  const { choices, slots, stages, space, resolutions } = genetics;
+  const { choices, slots, space, resolutions } = genetics;
   const kernelSizes = new Array<number>(slots);
   const expandRatios = new Array<number>(slots);
   for (let slot = 0; slot < slots; slot++) {
@@ -63,9 +93,13 @@ export function toArch(genetics: Genetics, genome: Genome): Arch {
     kernelSizes[slot] = choice.kernel;
     expandRatios[slot] = choice.expandRatio;
   }
-  const depths = new Array<number>(stages);
-  for (let stage = 0; stage < stages; stage++) depths[stage] = space.stages[stage]!.depths[genome[slots + stage]!]!;
-  return { spaceId: space.id, kernelSizes, expandRatios, depths, resolution: resolutions[genome[slots + stages]!]! };
+  const count = genetics.depths.length;
+  const depths = new Array<number>(count);
+  for (let index = 0; index < count; index++) depths[index] = genetics.depths[index]![genome[slots + index]!]!;
+  const resolution = resolutions[genome[genetics.length - 1]!]!;
+  if (genetics.widths === 0) return { spaceId: space.id, kernelSizes, expandRatios, depths, resolution };
+  const widthIndices = Array.from(genome.subarray(slots + count, slots + count + genetics.widths));
+  return { spaceId: space.id, kernelSizes, expandRatios, depths, widthIndices, resolution };
 }
 
 /**
@@ -117,7 +151,7 @@ export function crossGenomes(genetics: Genetics, a: Genome, b: Genome, rng: Rng)
 
 /**
  * Every distinct genome, each once; only for spaces small enough to be listed.
- * Counts through the active genes like an odometer, per resolution and depths.
+ * Counts through the active genes like an odometer, per resolution, widths and depths.
  */
 export function* everyGenome(genetics: Genetics): Generator<Genome> {
   const { slots, length } = genetics;
@@ -132,11 +166,12 @@ export function* everyGenome(genetics: Genetics): Generator<Genome> {
 }
 
 /** The slots of a genome's active blocks. */
-function activeGenes({ offsets, slots, stages, space }: Genetics, genome: Genome): number[] {
+function activeGenes(genetics: Genetics, genome: Genome): number[] {
+  const { offsets } = genetics;
   const active: number[] = [];
-  for (let stage = 0; stage < stages; stage++) {
-    const depth = space.stages[stage]!.depths[genome[slots + stage]!]!;
-    for (let block = 0; block < depth; block++) active.push(offsets[stage]! + block);
+  for (let stage = 0; stage + 1 < offsets.length; stage++) {
+    const end = endOfActive(genetics, genome, stage);
+    for (let slot = offsets[stage]!; slot < end; slot++) active.push(slot);
   }
   return active;
 }

@@ -1,4 +1,4 @@
-import type { Genetics, Genome } from './genome.js';
+import { endOfActive, type Genetics, type Genome } from './genome.js';
 
 /** Share of an error that one update takes away; below 1, as the objective is not exactly of the surrogate's form. */
 const STEP = 0.3;
@@ -15,7 +15,7 @@ export interface Surrogate {
 
 /** A surrogate that knows nothing yet. */
 export function makeSurrogate(genetics: Genetics): Surrogate {
-  const { slots, stages, space, offsets, choices } = genetics;
+  const { slots, offsets, choices } = genetics;
   const count = choices.count;
   const geneStride = Math.max(...genetics.values);
   const single = new Float64Array(genetics.length * geneStride);
@@ -23,13 +23,13 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
   let mean = Number.NaN;
 
   /** Indices of the weights in use: into `single`, and offset by its length into `pair`. */
-  const active = new Int32Array(2 * slots + stages + 1);
+  const active = new Int32Array(slots + genetics.length);
   const collect = (genome: Genome): number => {
     let used = 0;
     for (let gene = slots; gene < genetics.length; gene++) active[used++] = gene * geneStride + genome[gene]!;
-    for (let stage = 0; stage < stages; stage++) {
+    for (let stage = 0; stage + 1 < offsets.length; stage++) {
       const first = offsets[stage]!;
-      const end = first + space.stages[stage]!.depths[genome[slots + stage]!]!;
+      const end = endOfActive(genetics, genome, stage);
       for (let slot = first; slot < end; slot++) {
         active[used++] = slot * geneStride + genome[slot]!;
         if (slot === first) continue;

@@ -1,6 +1,6 @@
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson, sha256 } from '../common/hash.js';
-import { activeSlots, slotCount } from './slots.js';
+import { activeSlots, depthLists, slotCount, stemDepths, widthLists } from './slots.js';
 import type { Arch, ArchId, SearchSpace } from './types.js';
 
 /** Counting works at any resolution from here up, pixels; smaller maps vanish in the strides. */
@@ -22,8 +22,14 @@ export function canonicalArch(space: SearchSpace, arch: Arch): Arch {
     kernelSizes: fillActive(space, arch, 'kernelSizes'),
     expandRatios: fillActive(space, arch, 'expandRatios'),
     depths: [...arch.depths],
+    ...withWidths(space, arch.widthIndices ?? []),
     resolution: arch.resolution,
   };
+}
+
+/** The member `widthIndices`, which archs have where widths are elastic and nowhere else. */
+export function withWidths(space: SearchSpace, widthIndices: readonly number[]): Pick<Arch, 'widthIndices'> {
+  return widthLists(space).length === 0 ? {} : { widthIndices };
 }
 
 /** Hex sha256 over the canonical arch with its space id: equal for equal networks, whatever their inactive slots say. */
@@ -38,7 +44,11 @@ function uniformArch(space: SearchSpace, choose: (...values: number[]) => number
     spaceId: space.id,
     kernelSizes: new Array<number>(slots).fill(choose(...space.kernelSizes)),
     expandRatios: new Array<number>(slots).fill(choose(...space.expandRatios)),
-    depths: space.stages.map((stage) => choose(...stage.depths)),
+    depths: depthLists(space).map((depths) => choose(...depths)),
+    ...withWidths(
+      space,
+      widthLists(space).map((widths) => choose(0, widths.length - 1)),
+    ),
     resolution: choose(...space.resolutions),
   });
 }
@@ -75,20 +85,45 @@ function assertResolution(space: SearchSpace, resolution: number, options: InSpa
   refuse(space, 'resolution', resolution, `one of ${space.resolutions.join(', ')}`);
 }
 
+function assertDepths(space: SearchSpace, { depths }: Arch): void {
+  const lists = depthLists(space);
+  if (depths.length !== lists.length) {
+    const words =
+      stemDepths(space) > 0 ? `${lists.length}: the stem's, then one per stage` : `${lists.length}, one per stage`;
+    refuse(space, 'the number of depths', depths.length, words);
+  }
+  lists.forEach((allowed, index) => {
+    const depth = depths[index];
+    if (depth === undefined || !allowed.includes(depth)) {
+      refuse(space, `depths[${index}]`, depth, `one of ${allowed.join(', ')}`);
+    }
+  });
+}
+
+function assertWidths(space: SearchSpace, { widthIndices = [] }: Arch): void {
+  const lists = widthLists(space);
+  if (widthIndices.length !== lists.length) {
+    const words =
+      lists.length === 0
+        ? 'none: widths are not elastic'
+        : `${lists.length}: of the stem's middle, the stem, and each stage`;
+    refuse(space, 'the number of widthIndices', widthIndices.length, words);
+  }
+  lists.forEach((widths, index) => {
+    const at = widthIndices[index];
+    if (at !== undefined && widths[at] !== undefined) return;
+    refuse(space, `widthIndices[${index}]`, at, `an index into ${widths.join(', ')}: 0 to ${widths.length - 1}`);
+  });
+}
+
 /**
  * Checks that an arch lies in the space; entries of inactive block slots are not looked at.
  * @throws BespokeError `arch-out-of-space`, naming the slot, the value and the allowed values
  */
 export function assertArchInSpace(space: SearchSpace, arch: Arch, options: InSpaceOptions = {}): void {
   if (arch.spaceId !== space.id) refuse(space, 'spaceId', arch.spaceId, `"${space.id}"`);
-  if (arch.depths.length !== space.stages.length) {
-    refuse(space, 'the number of depths', arch.depths.length, `${space.stages.length}, one per stage`);
-  }
-  space.stages.forEach((stage, stageIndex) => {
-    const depth = arch.depths[stageIndex];
-    if (depth !== undefined && stage.depths.includes(depth)) return;
-    refuse(space, `depths[${stageIndex}]`, depth, `one of ${stage.depths.join(', ')}`);
-  });
+  assertDepths(space, arch);
+  assertWidths(space, arch);
   for (const key of ['kernelSizes', 'expandRatios'] as const) {
     const slots = slotCount(space);
     if (arch[key].length !== slots)

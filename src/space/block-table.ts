@@ -1,9 +1,7 @@
 import { invariant } from '../common/invariant.js';
-import { maxArch } from './arch.js';
 import { blockGroups } from './blocks.js';
-import { blockChoices, stageOffsets } from './choices.js';
+import { type Cells, coveringArchs, makeCells } from './cells.js';
 import { lower } from './lower.js';
-import { slotCount } from './slots.js';
 import type { Arch, LayerSpec, SearchSpace } from './types.js';
 
 /** A figure per block, combined over an arch's blocks by table look-up. */
@@ -19,43 +17,27 @@ export interface BlockFigure {
   readonly combine: 'sum' | 'max';
 }
 
-/** One figure at one resolution: of the groups before the blocks, of each (slot, choice), and of the head. */
-interface FigureTable {
-  readonly before: number[];
-  /** Indexed `slot * choices + choice`. */
-  readonly blocks: Float64Array;
-  head: number;
-}
-
-/**
- * Lowers one uniform arch per block choice at full depth: a block's shapes depend on its own choice and the resolution alone,
- * so these hold every block of every arch.
- */
-function tabulate(space: SearchSpace, resolution: number, figures: readonly BlockFigure[]): FigureTable[] {
-  const slots = slotCount(space);
-  const choices = blockChoices(space);
-  const tables = figures.map((): FigureTable => {
-    return { before: [], blocks: new Float64Array(slots * choices.count), head: 0 };
-  });
-  choices.of.forEach(({ kernel, expandRatio }, choice) => {
-    const arch: Arch = {
-      ...maxArch(space),
-      kernelSizes: new Array<number>(slots).fill(kernel),
-      expandRatios: new Array<number>(slots).fill(expandRatio),
-      resolution,
-    };
-    const groups = blockGroups(lower(space, arch));
-    const firstBlock = groups.length - slots - 1;
-    figures.forEach(({ perBlock }, index) => {
-      const table = tables[index]!;
-      groups.slice(firstBlock, -1).forEach((group, slot) => {
-        table.blocks[slot * choices.count + choice] = perBlock(group);
+/** Figures of every cell at one resolution, one array per figure; blocks' shapes depend on nothing else. */
+function tabulate(
+  space: SearchSpace,
+  cells: Cells,
+  resolution: number,
+  figures: readonly BlockFigure[],
+): Float64Array[] {
+  const tables = figures.map(() => new Float64Array(cells.count));
+  const isKnown = new Uint8Array(cells.count);
+  const numbers = new Int32Array(cells.mostGroups);
+  for (const arch of coveringArchs(space, resolution)) {
+    cells.write(arch, numbers);
+    blockGroups(lower(space, arch)).forEach((group, index) => {
+      const cell = numbers[index]!;
+      if (isKnown[cell] === 1) return;
+      isKnown[cell] = 1;
+      figures.forEach(({ perBlock }, figure) => {
+        tables[figure]![cell] = perBlock(group);
       });
-      if (choice > 0) return; // what is not elastic is the same for every choice
-      table.before.push(...groups.slice(0, firstBlock).map(perBlock));
-      table.head = perBlock(groups[groups.length - 1]!);
     });
-  });
+  }
   return tables;
 }
 
@@ -64,28 +46,25 @@ function tabulate(space: SearchSpace, resolution: number, figures: readonly Bloc
  * Tables are filled per resolution, when it is first asked for; any resolution works.
  */
 export function makeBlockTables(space: SearchSpace, figures: readonly BlockFigure[]): BlockTable[] {
-  const choices = blockChoices(space);
-  const offsets = stageOffsets(space);
-  const tables = new Map<number, FigureTable[]>();
-  const tablesAt = (resolution: number): FigureTable[] => {
+  const cells = makeCells(space);
+  const tables = new Map<number, Float64Array[]>();
+  const tablesAt = (resolution: number): Float64Array[] => {
     const known = tables.get(resolution);
     if (known !== undefined) return known;
-    const made = tabulate(space, resolution, figures);
+    const made = tabulate(space, cells, resolution, figures);
     tables.set(resolution, made);
     return made;
   };
+  const numbers = new Int32Array(cells.mostGroups);
   const totalOf = (arch: Arch, index: number, isSum: boolean): number => {
-    const { before, blocks, head } = tablesAt(arch.resolution)[index]!;
+    const table = tablesAt(arch.resolution)[index]!;
+    const groups = cells.write(arch, numbers);
     let total = 0; // figures are never negative, so 0 is neutral for both
-    for (const figure of before) total = isSum ? total + figure : Math.max(total, figure);
-    for (let stage = 0; stage + 1 < offsets.length; stage++) {
-      const end = offsets[stage]! + arch.depths[stage]!;
-      for (let slot = offsets[stage]!; slot < end; slot++) {
-        const figure = blocks[slot * choices.count + choices.at(arch, slot)]!;
-        total = isSum ? total + figure : Math.max(total, figure);
-      }
+    for (let i = 0; i < groups; i++) {
+      const figure = table[numbers[i]!]!;
+      total = isSum ? total + figure : Math.max(total, figure);
     }
-    return isSum ? total + head : Math.max(total, head);
+    return total;
   };
   return figures.map(({ combine }, index) => ({
     total: (archs) => {
@@ -102,7 +81,7 @@ export function makeBlockTables(space: SearchSpace, figures: readonly BlockFigur
 
 /**
  * Makes a table of one per-block figure, milliseconds say, added up over an arch's groups.
- * @param perBlock figure of one group of `blockGroups`, never negative; called once per resolution, slot and choice
+ * @param perBlock figure of one group of `blockGroups`, never negative; called once per resolution and shape that a group can have
  */
 export function makeBlockTable(space: SearchSpace, perBlock: (layers: readonly LayerSpec[]) => number): BlockTable {
   return makeBlockTables(space, [{ perBlock, combine: 'sum' }])[0]!;

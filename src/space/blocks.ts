@@ -3,7 +3,7 @@ import type { LayerSpec } from './types.js';
 /** Which group a layer belongs to: its block, `stem`, `first`, or `head`. */
 function groupOf(layer: LayerSpec): string {
   if (layer.stageIndex !== undefined) return `stages.${layer.stageIndex}.blocks.${layer.blockIndex}`;
-  if (layer.name === 'stem') return 'stem';
+  if (layer.name === 'stem' || layer.name.startsWith('stem.')) return 'stem';
   return layer.name.startsWith('first.') ? 'first' : 'head';
 }
 
@@ -31,8 +31,12 @@ function layerKey(layer: LayerSpec): string {
     case 'conv':
     case 'depthwise': {
       const shape = `k${layer.kernel} s${layer.stride} @${layer.inSize}`;
-      return `${layer.op} ${channels} ${shape} ${layer.activation}${layer.addFrom === undefined ? '' : ' add'}`;
+      const sum = layer.sumActivation === undefined ? ' add' : ` add ${layer.sumActivation}`;
+      return `${layer.op} ${channels} ${shape} ${layer.activation}${layer.addFrom === undefined ? '' : sum}`;
     }
+    case 'maxPool':
+    case 'averagePool':
+      return `${layer.op} ${layer.inChannels} k${layer.kernel} s${layer.stride} @${layer.inSize}`;
     case 'squeezeExcite':
       return `se ${layer.inChannels}>${layer.midChannels} @${layer.inSize}`;
     case 'globalPool':

@@ -1,5 +1,4 @@
 import { InvariantError } from '../common/invariant.js';
-import { slotsPerStage } from './slots.js';
 import type { Arch, SearchSpace } from './types.js';
 
 /** A block's elastic choice as one integer: `kernelIndex * expandRatios.length + expandIndex`. */
@@ -33,11 +32,4 @@ export function blockChoices(space: SearchSpace): BlockChoices {
   };
   const of = kernelSizes.flatMap((kernel) => expandRatios.map((expandRatio) => ({ kernel, expandRatio })));
   return { count: of.length, of, at };
-}
-
-/** For each stage the number of its first slot, and at the end the number of all slots. */
-export function stageOffsets(space: SearchSpace): number[] {
-  const offsets = [0];
-  for (const stage of space.stages) offsets.push(offsets[offsets.length - 1]! + slotsPerStage(stage));
-  return offsets;
 }

@@ -1,10 +1,10 @@
 import { invariant } from '../common/invariant.js';
 import type { Rng } from '../common/rng.js';
-import { canonicalArch } from './arch.js';
+import { canonicalArch, withWidths } from './arch.js';
 import type { Arch, SearchSpace } from './types.js';
 
 /**
- * Mixes two architectures: each entry (every kernel, expand ratio, depth, and the resolution) comes from either parent with equal chance.
+ * Mixes two architectures: each entry (every kernel, expand ratio, depth, width, and the resolution) comes from either parent with equal chance.
  * @param parents are not changed
  * @param rng is advanced
  * @returns a new arch, in canonical form
@@ -20,6 +20,7 @@ export function crossoverArchs(space: SearchSpace, parents: readonly [Arch, Arch
     kernelSizes: mix(a.kernelSizes, b.kernelSizes),
     expandRatios: mix(a.expandRatios, b.expandRatios),
     depths: mix(a.depths, b.depths),
+    ...withWidths(space, mix(a.widthIndices ?? [], b.widthIndices ?? [])),
     resolution: rng.chance(0.5) ? a.resolution : b.resolution,
   });
 }

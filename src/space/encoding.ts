@@ -1,16 +1,38 @@
 import { invariant } from '../common/invariant.js';
-import { canonicalArch } from './arch.js';
-import { blockChoices, stageOffsets } from './choices.js';
-import { allSlots, slotCount } from './slots.js';
+import { canonicalArch, withWidths } from './arch.js';
+import { blockChoices } from './choices.js';
+import { allSlots, depthLists, slotCount, stageOffsets, stemDepths, widthLists } from './slots.js';
 import type { Arch, SearchSpace } from './types.js';
 
-/** Length of an arch's encoding: per block slot a one-hot kernel and a one-hot expand ratio, and a one-hot resolution. */
+/** Where a one-hot field that is not a block's starts in a row, and how many values it has. */
+interface Field {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The fields behind those of the blocks: an elastic stem's depth, elastic widths, and last the resolution. */
+function fieldsOf(space: SearchSpace, resolutions: readonly number[]): { stem?: Field; widths: Field[]; end: Field } {
+  let start = slotCount(space) * (space.kernelSizes.length + space.expandRatios.length);
+  const next = (length: number): Field => {
+    start += length;
+    return { start: start - length, length };
+  };
+  return {
+    ...(stemDepths(space) === 0 ? {} : { stem: next(depthLists(space)[0]!.length) }),
+    widths: widthLists(space).map(({ length }) => next(length)),
+    end: next(resolutions.length),
+  };
+}
+
+/** Length of an arch's encoding, see {@link encodeArchs}. */
 export function encodingLength(space: SearchSpace, resolutions: readonly number[] = space.resolutions): number {
-  return slotCount(space) * (space.kernelSizes.length + space.expandRatios.length) + resolutions.length;
+  const { start, length } = fieldsOf(space, resolutions).end;
+  return start + length;
 }
 
 /**
- * Encodes architectures for a predictor, one row each: `[slots x kernels | slots x expand ratios | resolutions]`, slot-major one-hots.
+ * Encodes architectures for a predictor, one row each: `[slots x kernels | slots x expand ratios | stem depth | widths | resolutions]`,
+ * slot-major one-hots; the stem's depth and widths are there where they are elastic.
  * Inactive slots are all zero, so equal networks have equal rows.
  * @param out where to write, at least archs.length * features long, else a new array; rows beyond are left alone
  * @param resolutions the predictor's list, pixels; every arch's resolution must be in it
@@ -36,11 +58,13 @@ export function encodeArchs(
   const kernels = space.kernelSizes.length;
   const expands = space.expandRatios.length;
   const expandStart = slotCount(space) * kernels;
+  const before = stemDepths(space);
+  const fields = fieldsOf(space, resolutions);
   for (let row = 0; row < archs.length; row++) {
     const arch = archs[row]!;
     const start = row * features;
     for (let stage = 0; stage + 1 < offsets.length; stage++) {
-      const end = offsets[stage]! + arch.depths[stage]!;
+      const end = offsets[stage]! + arch.depths[before + stage]!;
       for (let slot = offsets[stage]!; slot < end; slot++) {
         const choice = choices.at(arch, slot);
         const expand = choice % expands;
@@ -48,8 +72,9 @@ export function encodeArchs(
         rows[start + expandStart + slot * expands + expand] = 1;
       }
     }
-    const resolution = resolutions.indexOf(arch.resolution);
-    rows[start + features - resolutions.length + resolution] = 1;
+    if (fields.stem !== undefined) rows[start + fields.stem.start + depthLists(space)[0]!.indexOf(arch.depths[0]!)] = 1;
+    for (const [index, field] of fields.widths.entries()) rows[start + field.start + arch.widthIndices![index]!] = 1;
+    rows[start + fields.end.start + resolutions.indexOf(arch.resolution)] = 1;
   }
   return rows;
 }
@@ -64,7 +89,7 @@ export function encodeArch(
 }
 
 /** Index of the one in a one-hot field; -1 where all are zero. */
-function hotIndex(row: Float32Array, start: number, length: number): number {
+function hotIndex(row: Float32Array, { start, length }: Field): number {
   const hot = row.subarray(start, start + length);
   const index = hot.indexOf(1);
   const isOneHot = hot.every((value, at) => value === (at === index ? 1 : 0));
@@ -82,20 +107,35 @@ export function decodeArch(
   invariant(encoding.length === features, () => `an encoding of ${features} was expected, got ${encoding.length}`);
   const { kernelSizes, expandRatios } = space;
   const expandStart = slotCount(space) * kernelSizes.length;
+  const fields = fieldsOf(space, resolutions);
   const depths = new Array<number>(space.stages.length).fill(0);
-  const kernels: number[] = [];
-  const expands: number[] = [];
+  const kernelList: number[] = [];
+  const expandList: number[] = [];
   for (const { slot, stageIndex, blockIndex } of allSlots(space)) {
-    const kernel = hotIndex(encoding, slot * kernelSizes.length, kernelSizes.length);
-    const expand = hotIndex(encoding, expandStart + slot * expandRatios.length, expandRatios.length);
+    const [kernels, expands] = [kernelSizes.length, expandRatios.length];
+    const kernel = hotIndex(encoding, { start: slot * kernels, length: kernels });
+    const expand = hotIndex(encoding, { start: expandStart + slot * expands, length: expands });
     const isActive = kernel >= 0;
     const follows = !isActive || depths[stageIndex] === blockIndex;
     invariant(isActive === expand >= 0 && follows, () => `slot ${slot} of the encoding contradicts the others`);
     if (isActive) depths[stageIndex] = blockIndex + 1;
-    kernels.push(kernelSizes[Math.max(0, kernel)]!);
-    expands.push(expandRatios[Math.max(0, expand)]!);
+    kernelList.push(kernelSizes[Math.max(0, kernel)]!);
+    expandList.push(expandRatios[Math.max(0, expand)]!);
   }
-  const resolution = resolutions[hotIndex(encoding, features - resolutions.length, resolutions.length)];
-  invariant(resolution !== undefined, () => 'the encoding has no resolution');
-  return canonicalArch(space, { spaceId: space.id, kernelSizes: kernels, expandRatios: expands, depths, resolution });
+  const resolution = resolutions[hotIndex(encoding, fields.end)];
+  const stem = fields.stem === undefined ? [] : [depthLists(space)[0]![hotIndex(encoding, fields.stem)]];
+  const widths = fields.widths.map((field) => hotIndex(encoding, field));
+  const all = [...stem, ...depths];
+  invariant(
+    resolution !== undefined && all.every((depth) => depth !== undefined) && !widths.includes(-1),
+    () => 'the encoding lacks a resolution, a width or the depth of the stem',
+  );
+  return canonicalArch(space, {
+    spaceId: space.id,
+    kernelSizes: kernelList,
+    expandRatios: expandList,
+    depths: all,
+    ...withWidths(space, widths),
+    resolution,
+  });
 }

@@ -1,4 +1,11 @@
-import type { Activation, ConvLayer, LinearLayer, PoolLayer, SqueezeExciteLayer } from './types.js';
+import type {
+  Activation,
+  ConvLayer,
+  GlobalPoolLayer,
+  LinearLayer,
+  SqueezeExciteLayer,
+  WindowPoolLayer,
+} from './types.js';
 
 /** Channel counts are multiples of this, as vector units like them (Sandler et al. 2018). */
 const CHANNEL_DIVISOR = 8;
@@ -20,7 +27,10 @@ export function hiddenChannels(inChannels: number, expandRatio: number): number 
   return makeDivisible(Math.round(inChannels * expandRatio));
 }
 
-/** Side of a convolution's output, pixels, with padding `kernel // 2` (odd kernels): independent of the kernel. */
+/**
+ * Side of a convolution's output, pixels, with padding `kernel // 2` (odd kernels): independent of the kernel. That of a max pool padded
+ * so, and of an average pool whose last window may reach over the edge, is the same.
+ */
 function convOutSize(inSize: number, stride: number): number {
   return Math.floor((inSize - 1) / stride) + 1;
 }
@@ -45,6 +55,7 @@ interface ConvChoice {
   readonly stride: 1 | 2;
   readonly activation: Activation;
   readonly addFrom?: string | undefined;
+  readonly sumActivation?: Activation | undefined;
   readonly slot?: BlockPosition | undefined;
 }
 
@@ -56,7 +67,7 @@ export interface BlockPosition {
 
 /** A convolution with its batch normalisation: no bias of its own, scale and shift counted in `params`, folded into a bias in `modelParams`. */
 export function convLayer(from: FeatureMap, choice: ConvChoice): ConvLayer {
-  const { name, op, outChannels, kernel, stride, activation, addFrom, slot } = choice;
+  const { name, op, outChannels, kernel, stride, activation, addFrom, sumActivation = 'none', slot } = choice;
   const outSize = convOutSize(from.size, stride);
   const inPerGroup = op === 'depthwise' ? 1 : from.channels;
   const weights = outChannels * inPerGroup * kernel * kernel;
@@ -72,6 +83,7 @@ export function convLayer(from: FeatureMap, choice: ConvChoice): ConvLayer {
     stride,
     activation,
     ...(addFrom === undefined ? {} : { addFrom }),
+    ...(sumActivation === 'none' ? {} : { sumActivation }),
     ...slot,
     macs: weights * outSize * outSize,
     params: weights + 2 * outChannels,
@@ -109,15 +121,35 @@ export function squeezeExciteLayer(from: FeatureMap, name: string, slot?: BlockP
 }
 
 /** Global average pool: a map to a vector; costs no multiply-accumulates in this count. */
-export function poolLayer(from: FeatureMap, name: string): PoolLayer {
+export function poolLayer(from: FeatureMap, name: string): GlobalPoolLayer {
+  return { ...unchangedChannels(from, name), op: 'globalPool', outSize: 1 };
+}
+
+interface WindowPoolChoice {
+  readonly name: string;
+  readonly op: WindowPoolLayer['op'];
+  readonly kernel: number;
+  readonly stride: 1 | 2;
+  readonly slot?: BlockPosition | undefined;
+}
+
+/** A pool over windows, a map to a map; it costs no multiply-accumulates in this count. */
+export function windowPoolLayer(
+  from: FeatureMap,
+  { name, op, kernel, stride, slot }: WindowPoolChoice,
+): WindowPoolLayer {
+  const outSize = convOutSize(from.size, stride);
+  return { ...unchangedChannels(from, name), op, kernel, stride, outSize, ...slot };
+}
+
+/** What pools have in common: channels stay, nothing is learned, nothing is multiplied. */
+function unchangedChannels(from: FeatureMap, name: string): Omit<GlobalPoolLayer, 'op' | 'outSize'> {
   return {
     name,
-    op: 'globalPool',
     input: from.name,
     inChannels: from.channels,
     outChannels: from.channels,
     inSize: from.size,
-    outSize: 1,
     macs: 0,
     params: 0,
     modelParams: 0,

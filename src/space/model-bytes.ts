@@ -18,6 +18,8 @@ const MODEL_BYTES_OVERHEAD = {
   depthwise: { bytes: 161, nameCopies: 7 },
   squeezeExcite: { bytes: 523, nameCopies: 27 },
   globalPool: { bytes: 92, nameCopies: 6 },
+  maxPool: { bytes: 150, nameCopies: 3 },
+  averagePool: { bytes: 150, nameCopies: 3 },
   linear: { bytes: 118, nameCopies: 7 },
   /** An activation's own nodes: hSwish is HardSigmoid and Mul, relu6 is Clip with two constants. */
   activation: {
@@ -38,6 +40,7 @@ export function layerModelBytes(layer: LayerSpec): number {
     MODEL_BYTES_OVERHEAD[layer.op],
     MODEL_BYTES_OVERHEAD.activation['activation' in layer ? layer.activation : 'none'],
     'addFrom' in layer && layer.addFrom !== undefined ? MODEL_BYTES_OVERHEAD.add : NOTHING,
+    MODEL_BYTES_OVERHEAD.activation[('sumActivation' in layer && layer.sumActivation) || 'none'],
   ];
   const overhead = parts.reduce((sum, { bytes, nameCopies }) => sum + bytes + nameCopies * layer.name.length, 0);
   return FLOAT_BYTES * layer.modelParams + overhead;

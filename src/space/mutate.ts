@@ -1,5 +1,6 @@
 import type { Rng } from '../common/rng.js';
-import { canonicalArch } from './arch.js';
+import { canonicalArch, withWidths } from './arch.js';
+import { depthLists, widthLists } from './slots.js';
 import type { Arch, SearchSpace } from './types.js';
 
 /** Chances of each part of an arch being drawn anew, 0..1, and the resolutions to draw from. */
@@ -8,6 +9,8 @@ export interface MutateOptions {
   readonly blockProbability?: number;
   /** Per stage. 0.1 unless told. */
   readonly depthProbability?: number;
+  /** Per elastic width. 0.1 unless told. */
+  readonly widthProbability?: number;
   /** 0.5 unless told. */
   readonly resolutionProbability?: number;
   readonly resolutions?: readonly number[];
@@ -21,7 +24,12 @@ export interface MutateOptions {
  * Source: the published evolutionary search; its defaults are the ones here
  */
 export function mutateArch(space: SearchSpace, arch: Arch, rng: Rng, options: MutateOptions = {}): Arch {
-  const { blockProbability = 0.1, depthProbability = 0.1, resolutionProbability = 0.5 } = options;
+  const {
+    blockProbability = 0.1,
+    depthProbability = 0.1,
+    widthProbability = 0.1,
+    resolutionProbability = 0.5,
+  } = options;
   const kernelSizes = [...arch.kernelSizes];
   const expandRatios = [...arch.expandRatios];
   for (let slot = 0; slot < kernelSizes.length; slot++) {
@@ -33,8 +41,12 @@ export function mutateArch(space: SearchSpace, arch: Arch, rng: Rng, options: Mu
     spaceId: space.id,
     kernelSizes,
     expandRatios,
-    depths: arch.depths.map((depth, stage) =>
-      rng.chance(depthProbability) ? rng.pick(space.stages[stage]!.depths) : depth,
+    depths: depthLists(space).map((depths, at) => (rng.chance(depthProbability) ? rng.pick(depths) : arch.depths[at]!)),
+    ...withWidths(
+      space,
+      widthLists(space).map((widths, at) =>
+        rng.chance(widthProbability) ? rng.int(widths.length) : arch.widthIndices![at]!,
+      ),
     ),
     resolution: rng.chance(resolutionProbability)
       ? rng.pick(options.resolutions ?? space.resolutions)

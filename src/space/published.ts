@@ -1,4 +1,4 @@
-import type { MobileNetV3Space, SearchSpace } from './types.js';
+import type { MobileNetV3Space, ResNetDSpace, SearchSpace } from './types.js';
 
 /** Sides of square inputs in steps of 4 pixels, both ends included. */
 function everyFourth(from: number, to: number): number[] {
@@ -70,6 +70,29 @@ function proxylessNas(): MobileNetV3Space {
   };
 }
 
+/** OFAResNets, a ResNet50-D. Its resolutions are those that its published accuracy predictor knows. */
+function resNet50(): ResNetDSpace {
+  const activation = 'relu';
+  return {
+    family: 'resnet-d',
+    id: 'ofa-resnet50',
+    inputChannels: 3,
+    classes: 1000,
+    resolutions: [128, 144, 160, 176, 192, 224, 240, 256],
+    kernelSizes: [3],
+    expandRatios: [0.2, 0.25, 0.35],
+    stem: { midWidths: [24, 24, 32], widths: [40, 48, 64], depths: [0, 1], activation },
+    stages: [
+      { widths: [168, 208, 256], stride: 1, activation, depths: [2, 3, 4] },
+      { widths: [336, 408, 512], stride: 2, activation, depths: [2, 3, 4] },
+      { widths: [664, 816, 1024], stride: 2, activation, depths: [4, 5, 6] },
+      { widths: [1328, 1640, 2048], stride: 2, activation, depths: [2, 3, 4] },
+    ],
+    kernelTransform: false,
+    bnEpsilon: 1e-5,
+  };
+}
+
 /**
  * The search spaces of the published ImageNet supernets, for 1,000 classes of RGB images.
  * Source: Cai et al. 2020 and the published code, mit-han-lab/once-for-all
@@ -92,4 +115,5 @@ export const PUBLISHED_SPACES: readonly SearchSpace[] = [
     resolutions: everyFourth(160, 224),
   }),
   proxylessNas(),
+  resNet50(),
 ];

@@ -1,8 +1,8 @@
 import { invariant } from '../common/invariant.js';
 import type { Rng } from '../common/rng.js';
-import { canonicalArch } from './arch.js';
-import { slotCount } from './slots.js';
-import type { Arch, SearchSpace, StageSpec } from './types.js';
+import { canonicalArch, withWidths } from './arch.js';
+import { depthLists, slotCount, stemDepths, widthLists } from './slots.js';
+import type { Arch, SearchSpace } from './types.js';
 
 export interface SampleOptions {
   /** Resolutions to draw from, pixels; the space's unless told. */
@@ -15,15 +15,15 @@ export interface SampleOptions {
 }
 
 /** A depth with probability in proportion to the number of distinct stages of that depth. */
-function weightedDepth(stage: StageSpec, choicesPerBlock: number, rng: Rng): number {
-  const deepest = stage.depths[stage.depths.length - 1]!;
-  const weights = stage.depths.map((depth) => choicesPerBlock ** (depth - deepest)); // relative to the deepest: no overflow
+function weightedDepth(depths: readonly number[], choicesPerBlock: number, rng: Rng): number {
+  const deepest = depths[depths.length - 1]!;
+  const weights = depths.map((depth) => choicesPerBlock ** (depth - deepest)); // relative to the deepest: no overflow
   let left = rng.next() * weights.reduce((sum, weight) => sum + weight, 0);
   const index = weights.findIndex((weight) => {
     left -= weight;
     return left < 0;
   });
-  return index < 0 ? deepest : stage.depths[index]!;
+  return index < 0 ? deepest : depths[index]!;
 }
 
 /**
@@ -35,12 +35,19 @@ export function sampleArch(space: SearchSpace, rng: Rng, options: SampleOptions 
   invariant(resolutions.length > 0, () => 'sampling needs at least one resolution');
   const choicesPerBlock = space.kernelSizes.length * space.expandRatios.length;
   const slots = slotCount(space);
+  const before = stemDepths(space);
   return canonicalArch(space, {
     spaceId: space.id,
     kernelSizes: Array.from({ length: slots }, () => rng.pick(space.kernelSizes)),
     expandRatios: Array.from({ length: slots }, () => rng.pick(space.expandRatios)),
-    depths: space.stages.map((stage) =>
-      options.uniformOver === 'subnets' ? weightedDepth(stage, choicesPerBlock, rng) : rng.pick(stage.depths),
+    depths: depthLists(space).map((depths, index) =>
+      options.uniformOver === 'subnets'
+        ? weightedDepth(depths, index < before ? 1 : choicesPerBlock, rng)
+        : rng.pick(depths),
+    ),
+    ...withWidths(
+      space,
+      widthLists(space).map((widths) => rng.int(widths.length)),
     ),
     resolution: rng.pick(resolutions),
   });

@@ -11,13 +11,8 @@ export interface StageSpec {
   readonly depths: readonly number[];
 }
 
-/**
- * A MobileNetV3-like search space as data (Howard et al. 2019; Cai et al. 2020, section 3.2).
- * stem conv -> optional fixed first block (expand ratio 1) -> stages of inverted residuals -> optional final expand 1x1 conv
- * -> global average pool -> optional feature-mix linear -> classifier.
- */
-export interface MobileNetV3Space {
-  readonly family: 'mobilenet-v3';
+/** What the spaces of every family have. */
+interface SpaceCommon {
   readonly id: string;
   readonly inputChannels: number;
   readonly classes: number;
@@ -25,6 +20,19 @@ export interface MobileNetV3Space {
   readonly resolutions: readonly number[];
   readonly kernelSizes: readonly number[];
   readonly expandRatios: readonly number[];
+  /** True: smaller depthwise kernels are learned linear maps of the 7x7 one (7->5->3); false: centre crops. */
+  readonly kernelTransform: boolean;
+  /** Epsilon of every batch normalisation. */
+  readonly bnEpsilon: number;
+}
+
+/**
+ * A MobileNetV3-like search space as data (Howard et al. 2019; Cai et al. 2020, section 3.2); ProxylessNAS-like ones are of this form too.
+ * stem conv -> optional fixed first block (expand ratio 1) -> stages of inverted residuals -> optional final expand 1x1 conv
+ * -> global average pool -> optional feature-mix linear -> classifier.
+ */
+export interface MobileNetV3Space extends SpaceCommon {
+  readonly family: 'mobilenet-v3';
   readonly stem: {
     readonly channels: number;
     readonly kernel: number;
@@ -41,14 +49,39 @@ export interface MobileNetV3Space {
   readonly stages: readonly StageSpec[];
   readonly finalExpand?: { readonly channels: number; readonly activation: Activation };
   readonly featureMix?: { readonly channels: number; readonly activation: Activation; readonly bias: boolean };
-  /** True: smaller depthwise kernels are learned linear maps of the 7x7 one (7->5->3); false: centre crops. */
-  readonly kernelTransform: boolean;
-  /** Epsilon of every batch normalisation. */
-  readonly bnEpsilon: number;
+}
+
+/** A run of bottlenecks at one resolution; the first one's 3x3 convolution carries the stride. */
+export interface BottleneckStage {
+  /** Elastic width: output channels, never falling; an arch says which by index. */
+  readonly widths: readonly number[];
+  readonly stride: 1 | 2;
+  readonly activation: Activation;
+  /** Elastic depth, as in {@link StageSpec}. */
+  readonly depths: readonly number[];
+}
+
+/**
+ * A ResNet-D-like search space as data (He et al. 2019, "Bag of Tricks", model D; Cai et al. 2020).
+ * stem of two or three 3x3 convs and a max pool -> stages of bottlenecks, their hidden width a share of the output's (the expand ratio),
+ * their shortcut average pool and 1x1 conv where the shape changes -> global average pool -> classifier.
+ */
+export interface ResNetDSpace extends SpaceCommon {
+  readonly family: 'resnet-d';
+  readonly stem: {
+    /** Elastic width of all stem convolutions but the last. */
+    readonly midWidths: readonly number[];
+    /** Elastic width of the last one. */
+    readonly widths: readonly number[];
+    /** Whether the residual convolution between the first and the last may stand: 0, 1 or both. */
+    readonly depths: readonly number[];
+    readonly activation: Activation;
+  };
+  readonly stages: readonly BottleneckStage[];
 }
 
 /** Every family this project knows; a family is data plus one lowering. */
-export type SearchSpace = MobileNetV3Space;
+export type SearchSpace = MobileNetV3Space | ResNetDSpace;
 
 /**
  * One architecture: an entry per block slot (stage-major), per stage, and the resolution.
@@ -58,7 +91,10 @@ export interface Arch {
   readonly spaceId: string;
   readonly kernelSizes: readonly number[];
   readonly expandRatios: readonly number[];
+  /** Per stage how many blocks are active; before them, in a ResNet-D-like space, whether the stem's residual convolution stands (0 or 1). */
   readonly depths: readonly number[];
+  /** ResNet-D-like spaces alone: indices into the elastic widths, of the stem's middle, the stem, and each stage. */
+  readonly widthIndices?: readonly number[];
   readonly resolution: number;
 }
 
@@ -91,9 +127,12 @@ export interface ConvLayer extends LayerBase {
   readonly op: 'conv' | 'depthwise';
   readonly kernel: number;
   readonly stride: 1 | 2;
+  /** After BN and before the shortcut, if there is one. */
   readonly activation: Activation;
-  /** Name of the layer (or `input`) whose output is added after BN (identity shortcut); the sum is the layer's output. */
+  /** Name of the layer (or `input`) whose output is added after BN and activation (shortcut); the sum is the layer's output. */
   readonly addFrom?: string;
+  /** Activation of that sum; absent: none. */
+  readonly sumActivation?: Exclude<Activation, 'none'>;
 }
 
 /** Squeeze-and-excite: global mean -> reduce (bias, relu) -> expand (bias, hard sigmoid) -> multiply (Howard et al. 2019, 5.3). */
@@ -103,8 +142,18 @@ export interface SqueezeExciteLayer extends LayerBase {
 }
 
 /** Mean over the whole map: [N, C, H, W] -> [N, C]. */
-export interface PoolLayer extends LayerBase {
+export interface GlobalPoolLayer extends LayerBase {
   readonly op: 'globalPool';
+}
+
+/**
+ * A pool over windows of `kernel` x `kernel`. `maxPool`: padded by kernel // 2 on each side. `averagePool`: not padded, but the last
+ * window may reach over the edge, where only what lies inside counts.
+ */
+export interface WindowPoolLayer extends LayerBase {
+  readonly op: 'maxPool' | 'averagePool';
+  readonly kernel: number;
+  readonly stride: 1 | 2;
 }
 
 /** A fully connected layer on [N, C]. */
@@ -118,7 +167,7 @@ export interface LinearLayer extends LayerBase {
  * One primitive layer with every shape resolved, in execution order; what `lower()` returns and everything else reads:
  * costs, latency keys, graphs (inference, calibration, training) and the report's layer table.
  */
-export type LayerSpec = ConvLayer | SqueezeExciteLayer | PoolLayer | LinearLayer;
+export type LayerSpec = ConvLayer | SqueezeExciteLayer | GlobalPoolLayer | WindowPoolLayer | LinearLayer;
 
 /** The exact costs of an architecture; all integers. */
 export interface ArchCosts {

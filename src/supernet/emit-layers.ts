@@ -1,6 +1,13 @@
 import { invariant } from '../common/invariant.js';
 import { float, type GraphBuilder, int, ints, type Value } from '../onnx/builder.js';
-import type { Activation, ConvLayer, LayerSpec, LinearLayer, SqueezeExciteLayer } from '../space/types.js';
+import type {
+  Activation,
+  ConvLayer,
+  LayerSpec,
+  LinearLayer,
+  SqueezeExciteLayer,
+  WindowPoolLayer,
+} from '../space/types.js';
 import { type FloatTensor, floats } from '../tensor/tensor.js';
 import type { SupernetTensors } from './types.js';
 
@@ -67,17 +74,32 @@ function emitConvLayer(
   out: string,
 ): Value {
   const { graph } = emitter;
-  const { activation, addFrom } = layer;
+  const { activation, addFrom, sumActivation = 'none' } = layer;
   const x = outputOf(values, layer.input);
-  invariant(
-    activation === 'none' || addFrom === undefined,
-    () => `layer "${layer.name}" has an activation and a shortcut; which comes first is not defined`,
-  );
+  const steps: { readonly part: string; readonly emit: (y: Value, name: string) => Value }[] = [];
   if (activation !== 'none') {
-    return emitActivation(graph, activation, emitter.conv(layer, x, `${out}.conv`), out);
+    steps.push({ part: 'active', emit: (y, name) => emitActivation(graph, activation, y, name) });
   }
-  if (addFrom === undefined) return emitter.conv(layer, x, out);
-  return graph.node('Add', [emitter.conv(layer, x, `${out}.conv`), outputOf(values, addFrom)], { name: out });
+  if (addFrom !== undefined) {
+    steps.push({ part: 'sum', emit: (y, name) => graph.node('Add', [y, outputOf(values, addFrom)], { name }) });
+  }
+  if (sumActivation !== 'none') {
+    steps.push({ part: 'last', emit: (y, name) => emitActivation(graph, sumActivation, y, name) });
+  }
+  const last = steps.length - 1; // whatever comes last has the layer's own name
+  return steps.reduce(
+    (y, { part, emit }, index) => emit(y, index === last ? out : `${out}.${part}`),
+    emitter.conv(layer, x, last < 0 ? out : `${out}.conv`),
+  );
+}
+
+/** Windows of a max pool are padded on all sides; the last ones of an average pool may reach over the edge, and count only what lies inside. */
+function emitWindowPool(graph: GraphBuilder, { op, kernel, stride }: WindowPoolLayer, x: Value, name: string): Value {
+  const window = { kernel_shape: ints([kernel, kernel]), strides: ints([stride, stride]) };
+  if (op === 'averagePool')
+    return graph.node('AveragePool', [x], { name, attributes: { ...window, ceil_mode: int(1) } });
+  const pad = Math.floor(kernel / 2);
+  return graph.node('MaxPool', [x], { name, attributes: { ...window, pads: ints([pad, pad, pad, pad]) } });
 }
 
 function emitSqueezeExcite(emitter: LayerEmitter, layer: SqueezeExciteLayer, x: Value, out: string): Value {
@@ -126,6 +148,9 @@ function emitLayer(emitter: LayerEmitter, layer: LayerSpec, values: ReadonlyMap<
       return emitSqueezeExcite(emitter, layer, x, out);
     case 'linear':
       return emitLinear(emitter, layer, x, out);
+    case 'maxPool':
+    case 'averagePool':
+      return emitWindowPool(emitter.graph, layer, x, out);
     case 'globalPool': {
       const mean = emitter.graph.node('GlobalAveragePool', [x], { name: `${out}.mean` });
       return emitter.graph.node('Flatten', [mean], { name: out });

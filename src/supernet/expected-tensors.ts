@@ -41,6 +41,8 @@ function layerShapes(space: SearchSpace, layer: LayerSpec, shapes: Shapes): void
       if (layer.bias) shapes.set(`${name}.bias`, [outChannels]);
       return;
     case 'globalPool':
+    case 'maxPool':
+    case 'averagePool':
       return;
   }
 }

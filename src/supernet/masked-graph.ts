@@ -1,7 +1,15 @@
 import { invariant } from '../common/invariant.js';
 import { float, GraphBuilder, int, ints, type Value } from '../onnx/builder.js';
 import type { OnnxModel } from '../onnx/ir.js';
-import type { Activation, ConvLayer, LayerSpec, LinearLayer, SearchSpace, SqueezeExciteLayer } from '../space/types.js';
+import type {
+  Activation,
+  ConvLayer,
+  LayerSpec,
+  LinearLayer,
+  SearchSpace,
+  SqueezeExciteLayer,
+  WindowPoolLayer,
+} from '../space/types.js';
 import { type FloatTensor, floats } from '../tensor/tensor.js';
 import { INPUT_NAME, OUTPUT_NAME, tensorAt } from './emit-layers.js';
 import type { BatchNormStatistics, Supernet } from './types.js';
@@ -130,7 +138,33 @@ function maskedConv(context: Masked, layer: ConvLayer, x: Wide, shortcut: Wide |
   const active = activated(graph, layer.activation, normalized(context, layer, { value: y, channels }));
   const out = masked(graph, { value: active, channels }, layer.outChannels, layer.name);
   if (shortcut === undefined) return out;
-  return { value: graph.node('Add', [out.value, shortcut.value]), channels };
+  const sum = graph.node('Add', [out.value, shortcut.value]);
+  // Inactive channels are 0 on both sides, and every activation leaves them so.
+  return { value: activated(graph, layer.sumActivation ?? 'none', sum), channels };
+}
+
+/**
+ * Max: as the delivered graph. Average: sums and counts of an unpadded input framed with zeros at the far edges, so that it does not lean
+ * on how a runtime treats windows that reach over them.
+ */
+function maskedWindowPool(graph: GraphBuilder, layer: WindowPoolLayer, x: Wide): Wide {
+  const { kernel, stride, inSize, outSize } = layer;
+  const window = { kernel_shape: ints([kernel, kernel]), strides: ints([stride, stride]) };
+  if (layer.op === 'maxPool') {
+    const pad = Math.floor(kernel / 2);
+    return {
+      ...x,
+      value: graph.node('MaxPool', [x.value], { attributes: { ...window, pads: ints([pad, pad, pad, pad]) } }),
+    };
+  }
+  const reach = (outSize - 1) * stride + kernel - inSize;
+  const pads = graph.int64Const([0, 0, 0, 0, 0, 0, reach, reach]);
+  const framed = reach > 0 ? graph.node('Pad', [x.value, pads]) : x.value;
+  const mean = graph.node('AveragePool', [framed], { attributes: window });
+  const inside = Array.from({ length: outSize }, (_, at) => Math.min(kernel, inSize - at * stride));
+  const shares = inside.flatMap((rows) => inside.map((columns) => (kernel * kernel) / (rows * columns)));
+  const correction = graph.initializer(`${layer.name}.correction`, floats([1, 1, outSize, outSize], shares));
+  return { ...x, value: graph.node('Mul', [mean, correction]) };
 }
 
 function maskedSqueezeExcite(context: Masked, layer: SqueezeExciteLayer, x: Wide): Wide {
@@ -177,6 +211,9 @@ function maskedLayer(context: Masked, layer: LayerSpec, values: ReadonlyMap<stri
       return maskedSqueezeExcite(context, layer, x);
     case 'linear':
       return maskedLinear(context, layer, x);
+    case 'maxPool':
+    case 'averagePool':
+      return maskedWindowPool(context.graph, layer, x);
     case 'globalPool': {
       const attributes = { axes: ints([2, 3]), keepdims: int(0) };
       return { ...x, value: context.graph.node('ReduceMean', [x.value], { attributes }) };

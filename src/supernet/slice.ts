@@ -94,6 +94,8 @@ function sliceLayer(slicer: Slicer, space: SearchSpace, layer: LayerSpec): void 
       if (layer.bias) keep(slicer, `${name}.bias`, [outChannels]);
       return;
     case 'globalPool':
+    case 'maxPool':
+    case 'averagePool':
       return;
   }
 }

@@ -76,6 +76,8 @@ function entriesOf(space: SearchSpace, layer: LayerSpec, rng: Rng): Entry[] {
     case 'linear':
       return linearEntries(layer, rng);
     case 'globalPool':
+    case 'maxPool':
+    case 'averagePool':
       return [];
     default:
       return assertNever(layer);

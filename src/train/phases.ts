@@ -1,5 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import { canonicalArch, maxArch, minArch } from '../space/arch.js';
+import { withStageDepths } from '../space/slots.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { ElasticChoices, Phase, Recipe } from './recipe.js';
 import { learningRate } from './schedule.js';
@@ -63,13 +64,8 @@ export function imagesSeen(recipe: Recipe, workers: number, steps: number): numb
 
 /** The part of a space that a phase samples from, as a space; it has the same block slots. */
 export function restrictSpace(space: SearchSpace, elastic: ElasticChoices): SearchSpace {
-  return {
-    ...space,
-    kernelSizes: elastic.kernelSizes,
-    expandRatios: elastic.expandRatios,
-    resolutions: elastic.resolutions,
-    stages: space.stages.map((stage, i) => ({ ...stage, depths: elastic.depths[i]! })),
-  };
+  const { kernelSizes, expandRatios, resolutions, depths } = elastic;
+  return withStageDepths({ ...space, kernelSizes, expandRatios, resolutions }, depths);
 }
 
 /** The largest and the smallest arch of a phase, canonical in the whole space. */

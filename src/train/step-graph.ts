@@ -1,6 +1,7 @@
 import { backward } from '../autodiff/backward.js';
 import { Tape, type Variable } from '../autodiff/tape.js';
 import type { Lowering, Term } from '../autodiff/term.js';
+import { BespokeError } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { encodeModel } from '../onnx/codec.js';
@@ -122,6 +123,7 @@ class StepNet {
         if (layer.addFrom !== undefined) {
           last = this.tape.apply('add', { a: last, b: outputOf(layer.addFrom, layer.name) }, {});
         }
+        if (layer.sumActivation !== undefined) last = this.#activate(last, layer.sumActivation);
       }
       outputs.set(layer.name, last);
     }
@@ -146,6 +148,12 @@ class StepNet {
         return this.tape.apply('globalPool', { x }, {});
       case 'linear':
         return this.#linear(layer, x);
+      case 'maxPool':
+      case 'averagePool':
+        throw new BespokeError(
+          'invalid-request',
+          `"${this.#space.id}" cannot be trained here yet: its layer "${layer.name}" is a ${layer.op}, which has no gradient rule`,
+        );
     }
   }
 

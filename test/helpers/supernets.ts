@@ -1,12 +1,12 @@
 import { canonicalJson, sha256 } from '../../src/common/hash.js';
 import { makeRng, type Rng } from '../../src/common/rng.js';
-import type { SearchSpace } from '../../src/space/types.js';
+import type { MobileNetV3Space, SearchSpace } from '../../src/space/types.js';
 import { expectedTensors } from '../../src/supernet/expected-tensors.js';
 import type { BatchNormStatistics, Subnet, Supernet } from '../../src/supernet/types.js';
 import { type FloatTensor, floats, sizeOf } from '../../src/tensor/tensor.js';
 
 /** A small space with everything that occurs: strides 1 and 2, every activation, squeeze-excite, odd sizes, optional head layers. */
-export function tinySpace(changes: Partial<SearchSpace> = {}): SearchSpace {
+export function tinySpace(changes: Partial<MobileNetV3Space> = {}): MobileNetV3Space {
   return {
     family: 'mobilenet-v3',
     id: 'tiny',

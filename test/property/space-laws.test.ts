@@ -8,12 +8,20 @@ import { crossoverArchs } from '../../src/space/crossover.js';
 import { decodeArch, encodeArch, encodeArchs, encodingLength } from '../../src/space/encoding.js';
 import { mutateArch } from '../../src/space/mutate.js';
 import { sampleArch } from '../../src/space/sample.js';
-import { activeSlots } from '../../src/space/slots.js';
+import { activeSlots, depthLists, stemDepths, widthLists } from '../../src/space/slots.js';
 import type { Arch, SearchSpace } from '../../src/space/types.js';
-import { bundledSpace, MBV3_W10, MBV3_W12 } from '../unit/space/published-spaces.js';
-import { tinySpace } from '../unit/space/tiny-space.js';
+import { bundledSpace, MBV3_W10, MBV3_W12, PROXYLESS, RESNET50 } from '../unit/space/published-spaces.js';
+import { tinyResNet, tinySpace } from '../unit/space/tiny-space.js';
 
-const SPACES: readonly SearchSpace[] = [tinySpace(), bundledSpace(), MBV3_W10, MBV3_W12];
+const SPACES: readonly SearchSpace[] = [
+  tinySpace(),
+  tinyResNet(),
+  bundledSpace(),
+  MBV3_W10,
+  MBV3_W12,
+  PROXYLESS,
+  RESNET50,
+];
 const TABLES = new Map(SPACES.map((space) => [space, makeCostTable(space)]));
 
 /** Runs a law on random architectures; fast-check prints the seed of a failure. */
@@ -35,7 +43,7 @@ describe('laws of architectures', () => {
       const encoding = encodeArch(space, arch);
       expect(encoding.length).toBe(encodingLength(space));
       expect(decodeArch(space, encoding)).toEqual(arch);
-      const ones = 2 * activeSlots(space, arch).length + 1;
+      const ones = 2 * activeSlots(space, arch).length + stemDepths(space) + widthLists(space).length + 1;
       expect(encoding.reduce((sum, value) => sum + value, 0)).toBe(ones);
     });
   });
@@ -73,6 +81,9 @@ describe('laws of architectures', () => {
       child.depths.forEach((depth, stage) => {
         expect([a.depths[stage], b.depths[stage]]).toContain(depth);
       });
+      child.widthIndices?.forEach((width, at) => {
+        expect([a.widthIndices?.[at], b.widthIndices?.[at]]).toContain(width);
+      });
       expect([a.resolution, b.resolution]).toContain(child.resolution);
     });
   });
@@ -80,7 +91,7 @@ describe('laws of architectures', () => {
   it('a mutation of no probability changes nothing, and one of certainty draws everything', () => {
     holds((space, rng) => {
       const arch = drawn(space, rng);
-      const never = { blockProbability: 0, depthProbability: 0, resolutionProbability: 0 };
+      const never = { blockProbability: 0, depthProbability: 0, widthProbability: 0, resolutionProbability: 0 };
       expect(mutateArch(space, arch, rng, never)).toEqual(arch);
       const resolutions = [space.resolutions[0]!];
       const always = { blockProbability: 1, depthProbability: 1, resolutionProbability: 1, resolutions };
@@ -113,11 +124,16 @@ describe('laws of costs', () => {
     holds((space, rng) => {
       const arch = drawn(space, rng);
       const slot = rng.pick(activeSlots(space, arch)).slot;
-      const stage = rng.int(space.stages.length);
+      const depth = rng.int(arch.depths.length);
+      const widths = widthLists(space).map((list) => [...list.keys()]);
+      const width = rng.int(Math.max(1, widths.length));
       const grown: Arch[] = [
         { ...arch, kernelSizes: arch.kernelSizes.with(slot, next(space.kernelSizes, arch.kernelSizes[slot]!)) },
         { ...arch, expandRatios: arch.expandRatios.with(slot, next(space.expandRatios, arch.expandRatios[slot]!)) },
-        { ...arch, depths: arch.depths.with(stage, next(space.stages[stage]!.depths, arch.depths[stage]!)) },
+        { ...arch, depths: arch.depths.with(depth, next(depthLists(space)[depth]!, arch.depths[depth]!)) },
+        arch.widthIndices === undefined
+          ? arch
+          : { ...arch, widthIndices: arch.widthIndices.with(width, next(widths[width]!, arch.widthIndices[width]!)) },
         { ...arch, resolution: next(space.resolutions, arch.resolution) },
       ];
       const small = archCosts(space, arch);

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { archId, assertArchInSpace, canonicalArch, maxArch, minArch } from '../../../src/space/arch.js';
 import { parseArch, toReferenceSpelling } from '../../../src/space/reference-spelling.js';
 import { activeSlots } from '../../../src/space/slots.js';
-import { tinySpace } from './tiny-space.js';
+import { tinyResNet, tinySpace } from './tiny-space.js';
 
 const space = tinySpace();
 const arch = {
@@ -20,6 +21,14 @@ describe('arch identity', () => {
     expect(archId(space, { ...arch, resolution: 12 })).not.toBe(archId(space, arch));
     expect(archId(space, { ...arch, kernelSizes: [3, 3, 5, 5, 3] })).not.toBe(archId(space, arch));
     expect(archId(tinySpace({ id: 'other' }), arch)).not.toBe(archId(space, arch));
+  });
+
+  it('is the id that was given out before other families came', () => {
+    // sha256 of the canonical JSON, computed apart: keys in order, no spaces.
+    const text =
+      '{"depths":[1,3],"expandRatios":[2,2,3,2,2],"kernelSizes":[5,3,5,5,3],"resolution":16,"spaceId":"tiny"}';
+    expect(archId(space, arch)).toBe(createHash('sha256').update(text).digest('hex'));
+    expect(archId(space, { ...arch, widthIndices: [1] })).toBe(archId(space, arch));
   });
 
   it('holds the smallest values in inactive slots', () => {
@@ -78,6 +87,33 @@ describe('parseArch', () => {
     expect(() => parseArch(space, { kernelSizes: 5, expandRatios: 3, depths: 9, resolution: 16 })).toThrow(
       /depths\[0\] is 9/,
     );
+  });
+
+  it("reads the published ResNets' spelling: blocks on top of the fewest, the stem by 2 or not, widths by index", () => {
+    const resnet = tinyResNet();
+    const expected = {
+      spaceId: 'tiny-resnet',
+      kernelSizes: [3, 3, 3, 3, 3],
+      expandRatios: [0.5, 0.25, 0.25, 0.5, 0.25],
+      depths: [1, 1, 2],
+      widthIndices: [1, 0, 1, 1],
+      resolution: 17,
+    };
+    const published = { d: [2, 0, 0], e: [0.5, 0.5, 0.25, 0.5, 0.5], w: [1, 0, 1, 1], r: 17 };
+    expect(parseArch(resnet, published)).toEqual(expected);
+    expect(parseArch(resnet, { ...published, d: [1, 0, 0] }).depths).toEqual([0, 1, 2]);
+    expect(parseArch(resnet, { ...published, d: [0, 1, 1] }).depths).toEqual([0, 2, 3]);
+    expect(parseArch(resnet, toReferenceSpelling(resnet, expected))).toEqual(expected);
+    const { kernelSizes: _, spaceId: __, ...own } = expected;
+    expect(parseArch(resnet, own)).toEqual(expected);
+    expect(() => parseArch(resnet, { ...published, d: [2, 2, 0] })).toThrow(/depths\[1\] is 3; it must be one of 1, 2/);
+    expect(() => parseArch(resnet, { ...published, w: [2, 0, 1, 1] })).toThrow(
+      /widthIndices\[0\] is 2; it must be an index into 8, 16: 0 to 1/,
+    );
+    expect(() => parseArch(resnet, { ...published, w: undefined })).toThrow(
+      /w must be a number or a list of 4 numbers/,
+    );
+    expect(() => assertArchInSpace(space, { ...arch, widthIndices: [0] })).toThrow(/must be none/);
   });
 
   it('accepts a resolution outside the set only where it is asked to', () => {

@@ -8,7 +8,7 @@ import { lower } from '../../../src/space/lower.js';
 import { parseArch } from '../../../src/space/reference-spelling.js';
 import { everyArch } from './every-arch.js';
 import { bundledSpace, MBV3_W10, MBV3_W12 } from './published-spaces.js';
-import { tinySpace } from './tiny-space.js';
+import { tinyResNet, tinySpace } from './tiny-space.js';
 
 describe('peakMemoryBytes', () => {
   it('is what was measured as the resident-set high-water mark, to within 5 % and never below it', () => {
@@ -60,6 +60,15 @@ describe('makeCostTable', () => {
     for (const key of ['macs', 'params', 'modelBytes', 'peakMemoryBytes'] as const) {
       expect([...table[key](archs)]).toEqual(costs.map((cost) => cost[key]));
     }
+  });
+
+  it('equals archCosts for every arch of a small space with elastic widths', () => {
+    const space = tinyResNet();
+    const archs = everyArch(space, [17]);
+    expect(archs.length).toBe(2 * 6 * 12 * 16); // stem, stages of 2 + 4 and 4 + 8, widths
+    const costs = archs.map((arch) => archCosts(space, arch));
+    const all = makeCostTable(space).all(archs);
+    expect(all).toEqual(costs.map(({ modelParams: _, ...rest }) => rest));
   });
 
   it('refuses archs of another space or with values the space lacks', () => {

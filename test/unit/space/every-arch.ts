@@ -1,5 +1,5 @@
 import { canonicalArch } from '../../../src/space/arch.js';
-import { slotCount } from '../../../src/space/slots.js';
+import { depthLists, slotCount, widthLists } from '../../../src/space/slots.js';
 import type { Arch, SearchSpace } from '../../../src/space/types.js';
 
 function* product(lists: readonly (readonly number[])[]): Generator<number[]> {
@@ -13,10 +13,12 @@ function* everyGenotype(space: SearchSpace, resolution: number): Generator<Arch>
   const slots = slotCount(space);
   const kernelLists = new Array<readonly number[]>(slots).fill(space.kernelSizes);
   const expandLists = new Array<readonly number[]>(slots).fill(space.expandRatios);
-  for (const depths of product(space.stages.map((stage) => stage.depths))) {
+  const widths = [...product(widthLists(space).map((list) => [...list.keys()]))];
+  for (const depths of product(depthLists(space))) {
     for (const kernelSizes of product(kernelLists)) {
       for (const expandRatios of product(expandLists)) {
-        yield { spaceId: space.id, kernelSizes, expandRatios, depths, resolution };
+        const arch = { spaceId: space.id, kernelSizes, expandRatios, depths, resolution };
+        for (const widthIndices of widths) yield widthIndices.length === 0 ? arch : { ...arch, widthIndices };
       }
     }
   }

@@ -5,7 +5,7 @@ import { archCosts } from '../../../src/space/costs.js';
 import { makeDivisible } from '../../../src/space/layers.js';
 import { lower } from '../../../src/space/lower.js';
 import { parseArch } from '../../../src/space/reference-spelling.js';
-import { bundledSpace, MBV3_W10, MBV3_W12, PROXYLESS } from './published-spaces.js';
+import { bundledSpace, MBV3_W10, MBV3_W12, PROXYLESS, RESNET50, smallResNet } from './published-spaces.js';
 
 const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
 
@@ -20,6 +20,8 @@ describe.skipIf(!existsSync(`${REFERENCE}/mbv3_w1.0`))('counts against the publi
     ['mbv3_w1.0', MBV3_W10],
     ['mbv3_w1.2', MBV3_W12],
     ['proxyless_w1.3', PROXYLESS],
+    ['resnet50', RESNET50],
+    ['resnet50_small', smallResNet()],
   ] as const) {
     it(`MACs and params of every arch of ${folder} are equal`, () => {
       // The shape of this file is told in the reference data's README.

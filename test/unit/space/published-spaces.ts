@@ -19,6 +19,22 @@ export const MBV3_W12 = publishedSpace('ofa-mbv3-w1.2');
 /** The published OFAProxylessNASNets at width 1.3. */
 export const PROXYLESS = publishedSpace('ofa-proxyless-w1.3');
 
+/** The published OFAResNets. */
+export const RESNET50 = publishedSpace('ofa-resnet50');
+
+/** The published ResNets' space at half the stage widths and 100 classes: the reference data's `resnet50_small`. */
+export function smallResNet(): SearchSpace {
+  if (RESNET50.family !== 'resnet-d') throw new Error('the published ResNet is of another family');
+  const halved = [
+    [80, 104, 128],
+    [128, 152, 192],
+    [208, 256, 320],
+    [416, 512, 640],
+  ];
+  const stages = RESNET50.stages.map((stage, index) => ({ ...stage, widths: halved[index] ?? [] }));
+  return { ...RESNET50, id: 'resnet50-small', classes: 100, stages };
+}
+
 /** The search space of the bundled supernet. */
 export function bundledSpace(): SearchSpace {
   const file = 'models/fashion-mnist/space.json';

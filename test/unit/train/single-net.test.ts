@@ -4,7 +4,7 @@ import { makeRng } from '../../../src/common/rng.js';
 import { canonicalArch } from '../../../src/space/arch.js';
 import { archCosts } from '../../../src/space/costs.js';
 import { lower } from '../../../src/space/lower.js';
-import type { Arch } from '../../../src/space/types.js';
+import type { Arch, SearchSpace } from '../../../src/space/types.js';
 import { sliceSubnet } from '../../../src/supernet/slice.js';
 import type { Supernet } from '../../../src/supernet/types.js';
 import { floats, sizeOf } from '../../../src/tensor/tensor.js';
@@ -35,7 +35,7 @@ function roughSupernet(): Supernet {
   return { space: tinySpace, tensors, sha256: sha256('rough') };
 }
 
-async function lossAndGradient(space: typeof tinySpace, layout: ParameterLayout, weights: Float32Array) {
+async function lossAndGradient(space: SearchSpace, layout: ParameterLayout, weights: Float32Array) {
   const options = { space, layout, weights, batch: BATCH, mode: 'train', lowering: { kind: 'standard' } } as const;
   const rng = makeRng(7);
   const dims = [BATCH, 1, arch.resolution, arch.resolution];

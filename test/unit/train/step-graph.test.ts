@@ -6,14 +6,16 @@ import { decodeModel } from '../../../src/onnx/codec.js';
 import { canonicalArch, maxArch, minArch } from '../../../src/space/arch.js';
 import { lower } from '../../../src/space/lower.js';
 import { parseSpace } from '../../../src/space/parse-space.js';
-import type { SearchSpace } from '../../../src/space/types.js';
+import type { MobileNetV3Space, SearchSpace } from '../../../src/space/types.js';
 import { decodeSafetensors } from '../../../src/tensor/safetensors.js';
 import { type FloatTensor, floats, sizeOf, type Tensor } from '../../../src/tensor/tensor.js';
 import { buildStepGraph, type StepGraph } from '../../../src/train/step-graph.js';
 import { LOWERINGS, nchwc, relativeError, runModel } from '../../gradcheck/harness.js';
 
 const goldenFile = (name: string): URL => new URL(`../../golden/step-graph/${name}`, import.meta.url);
-const space = parseSpace(JSON.parse(readFileSync(goldenFile('space.json'), 'utf8')), 'golden space');
+const parsed = parseSpace(JSON.parse(readFileSync(goldenFile('space.json'), 'utf8')), 'golden space');
+if (parsed.family !== 'mobilenet-v3') throw new Error('the golden space is of another family');
+const space = parsed;
 const golden = decodeSafetensors(readFileSync(goldenFile('golden.safetensors')), 'golden').tensors;
 
 const STANDARD: Lowering = { kind: 'standard' };
@@ -183,12 +185,12 @@ describe('step graph', () => {
   });
 });
 
-function withRelu6(of: SearchSpace): SearchSpace {
+function withRelu6(of: MobileNetV3Space): MobileNetV3Space {
   return { ...of, resolutions: [13], stages: of.stages.map((stage) => ({ ...stage, activation: 'relu6' as const })) };
 }
 
 /** 24 channels in one stage and a fixed first block: part of the net is blocked, part is not. */
-function withOddChannels(of: SearchSpace): SearchSpace {
+function withOddChannels(of: MobileNetV3Space): MobileNetV3Space {
   return {
     ...of,
     firstBlock: { channels: 16, kernel: 3, stride: 1, activation: 'relu', squeezeExcite: false },

@@ -1,11 +1,11 @@
 import { makeRng } from '../../../src/common/rng.js';
-import type { SearchSpace } from '../../../src/space/types.js';
+import type { MobileNetV3Space } from '../../../src/space/types.js';
 import { parseRecipe, type Recipe } from '../../../src/train/recipe.js';
 import type { TrainRunOptions } from '../../../src/train/run.js';
 import type { TrainingData } from '../../../src/train/training-data.js';
 
 /** A space that trains in milliseconds per step, with every elastic dimension and every kind of layer. */
-export const tinySpace: SearchSpace = {
+export const tinySpace: MobileNetV3Space = {
   family: 'mobilenet-v3',
   id: 'tiny',
   inputChannels: 1,
