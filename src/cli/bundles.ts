@@ -12,7 +12,8 @@ import type { DataRecord } from '../train/data-record.js';
 import { makeBundle } from '../train/make-bundle.js';
 import { WEIGHTS_FILE } from '../train/run.js';
 import { EXIT, readJson } from './arguments.js';
-import { idFrom, loadRecord, openSource } from './own-data.js';
+import { folderId } from './folder-id.js';
+import { loadRecord, openSource } from './own-data.js';
 import type { Terminal } from './terminal.js';
 
 /** How a bundle is called; the folder's name unless told. */
@@ -37,7 +38,7 @@ export interface FinishedRun extends BundleNames {
 /** Makes the bundle of a finished run. @returns sha256 of its weights */
 export async function bundleRun(terminal: Terminal, run: FinishedRun): Promise<string> {
   const { runDir, outDir, space, source, record } = run;
-  const id = run.id ?? idFrom(outDir);
+  const id = run.id ?? folderId(outDir);
   const weightsPath = join(runDir, WEIGHTS_FILE);
   if (!existsSync(weightsPath)) {
     throw new BespokeError(

@@ -6,6 +6,7 @@ import { VERSION } from '../version.js';
 import { EXIT } from './arguments.js';
 import { addFinetuning } from './commands/finetuning.js';
 import { addHardware } from './commands/hardware.js';
+import { addSupernetImport } from './commands/imports.js';
 import { addJobs } from './commands/jobs.js';
 import { addOffline } from './commands/offline.js';
 import { addOwnData } from './commands/own-data.js';
@@ -31,6 +32,7 @@ function makeProgram(): Command {
   addTraining(program);
   addOwnData(program);
   addFinetuning(program);
+  addSupernetImport(program.command('supernet').description('supernets'));
   for (const command of program.commands) command.exitOverride();
   return program;
 }

@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson } from '../common/hash.js';
 import type { WorkOptions } from '../common/work.js';
@@ -58,14 +58,6 @@ export async function spaceFor(
     id,
   });
   return name === undefined ? made : { ...made, id: `${name.slice(0, 64 - made.id.length - 1)}-${made.id}` };
-}
-
-/** A name for a bundle or a space out of a folder's name: what URLs and file names take. */
-export function idFrom(path: string): string {
-  const name = basename(resolve(path))
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9._-]+/g, '-');
-  return name.replace(/^[^a-z0-9]+/, '').slice(0, 64) || 'own';
 }
 
 /** The images of every class in each part. */

@@ -13,10 +13,12 @@ import { knownRecord } from '../train/data-record.js';
 import { progressPrinter } from '../train/progress-line.js';
 import { parseRecipe, type Recipe, scaleRecipe } from '../train/recipe.js';
 import { trainSupernet, WEIGHTS_FILE } from '../train/run.js';
+import { assertNotTraining } from '../train/run-lock.js';
 import { readStartWeights } from '../train/start-weights.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
 import { bundleRun, type FinishedRun, isBundleOf } from './bundles.js';
-import { idFrom, keepRecord, openSource, readForTraining, spaceFor } from './own-data.js';
+import { folderId } from './folder-id.js';
+import { keepRecord, openSource, readForTraining, spaceFor } from './own-data.js';
 import type { Terminal } from './terminal.js';
 
 /** What `bespoke train` is told. */
@@ -64,7 +66,7 @@ async function spaceOf(terminal: Terminal, options: TrainOptions): Promise<Searc
   if (options.resume === true && existsSync(stored)) return parseSpace(await readJson(stored), stored);
   const source = await openSource(options);
   if (knownRecord(source) !== undefined) return parseSpace(await readJson(DEFAULT_SPACE), DEFAULT_SPACE);
-  const space = await spaceFor(source, { name: idFrom(options.out) });
+  const space = await spaceFor(source, { name: folderId(options.out) });
   terminal.note(
     `no --space: "${space.id}" is made for ${source.classNames.length} classes at ${space.resolutions.join(', ')} pixels ` +
       `(to change it: bespoke space template --data ${source.dir} -o space.json)`,
@@ -127,6 +129,7 @@ function startOf(terminal: Terminal, { from, seed }: TrainOptions, space: Search
  * @returns 0 when the recipe was finished or the time was up, 1 when it was stopped
  */
 export async function trainCommand(terminal: Terminal, options: TrainOptions): Promise<number> {
+  await assertNotTraining(options.out);
   const space = await spaceOf(terminal, options);
   const recipe = parseRecipe(await readText(options.recipe), options.recipe, space);
   const backend = await chooseBackend(options.lowering, options.executionProvider);

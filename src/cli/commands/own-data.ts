@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { fraction, positiveInteger, share, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 import type { CollectCommand } from '../predictors.js';
+import { addPredictorImport } from './imports.js';
 
 type PredictorOptions = CollectCommand & CommandOptions & { readonly supernet: string };
 
@@ -22,6 +23,7 @@ function withLabels(command: Command): Command {
 
 function addPredictor(program: Command): void {
   const predictor = program.command('predictor').description('accuracy predictors of a bundle');
+  addPredictorImport(predictor);
   withLabels(predictor.command('collect'))
     .description('measure sub-networks on the selection images')
     .option('--data <dir>', 'the images that the supernet was trained on (default: Fashion-MNIST as Debian has it)')

@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { BespokeError } from '../common/errors.js';
+import { sha256 } from '../common/hash.js';
+import { encodePredictor, PREDICTOR_FILES } from '../predictors/file.js';
+import { readPublishedPredictor } from '../predictors/published.js';
+import type { SearchSpace } from '../space/types.js';
+import { addBundleFiles, writeBundle } from '../supernet/bundle.js';
+import { importCheckpoint } from '../supernet/import-checkpoint.js';
+import type { ImageSet, InputSpec } from '../supernet/types.js';
+import { decodeStateDict } from '../tensor/pytorch/state-dict.js';
+import { codeOf, EXIT } from './arguments.js';
+import { folderId } from './folder-id.js';
+import { formatCount } from './format.js';
+import { writeOut } from './jobs.js';
+import { knownSpaces, resolveSpace } from './spaces.js';
+import type { Terminal } from './terminal.js';
+
+/** Largest file that is read, bytes: what fits into one buffer. The largest published checkpoint has 193 MB. */
+const MAX_FILE_BYTES = 2 ** 31 - 1;
+/** Mean and standard deviation of ImageNet's training images per channel, for pixels from 0 to 1. Source: torchvision's reference models */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+/** Share of the image's side that is cut out after resizing: 224 of 256, as the published code evaluates. */
+const CROP_FRACTION = 0.875;
+const NO_IMAGES: ImageSet = { count: 0, height: 0, width: 0, channels: 0, pixels: new Uint8Array(0) };
+
+/** The bytes of a file. @throws BespokeError `invalid-request` naming it */
+async function readWhole(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_FILE_BYTES) {
+      throw new BespokeError('invalid-request', `"${path}" has ${size} bytes; read are files up to ${MAX_FILE_BYTES}`);
+    }
+    return await readFile(path);
+  } catch (cause) {
+    if (cause instanceof BespokeError) throw cause;
+    throw new BespokeError('invalid-request', `"${path}" cannot be read (${codeOf(cause)})`, {}, cause);
+  }
+}
+
+/** A checkpoint of a space: what is common to both imports. */
+async function openCheckpoint(file: string, spaceName: string, modelDirs: readonly string[]) {
+  const space = await resolveSpace(spaceName, modelDirs);
+  const others = (await knownSpaces(modelDirs)).map((known) => known.space);
+  const bytes = await readWhole(file);
+  return { space, others, fileSha256: sha256(bytes), ...decodeStateDict(bytes, `"${file}"`) };
+}
+
+/** What the published networks were trained on: RGB images of ImageNet, normalized per channel. */
+function inputOf({ id, inputChannels }: SearchSpace): InputSpec {
+  if (inputChannels !== 1 && inputChannels !== 3) {
+    throw new BespokeError(
+      'invalid-request',
+      `the space "${id}" has ${inputChannels} input channels; bundles have 1 (grey) or 3 (RGB)`,
+    );
+  }
+  const isRgb = inputChannels === 3;
+  return {
+    channels: inputChannels,
+    channelOrder: isRgb ? 'rgb' : 'grey',
+    range: [0, 1],
+    mean: isRgb ? IMAGENET.mean : [0],
+    std: isRgb ? IMAGENET.std : [1],
+    resize: 'bilinear',
+    antialias: true,
+    cropFraction: CROP_FRACTION,
+  };
+}
+
+/** The names of the classes, one a line; numbers where no file is given. */
+async function readClassNames(path: string | undefined, classes: number): Promise<string[]> {
+  if (path === undefined) return Array.from({ length: classes }, (_, i) => `class ${i}`);
+  const text = new TextDecoder().decode(await readWhole(path));
+  const names = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  if (names.length === classes) return names;
+  throw new BespokeError(
+    'invalid-request',
+    `"${path}" has ${names.length} lines of class names; the space has ${classes} classes`,
+  );
+}
+
+export interface ImportSupernetCommand {
+  readonly file: string;
+  readonly space: string;
+  readonly out: string;
+  readonly id?: string | undefined;
+  readonly title?: string | undefined;
+  /** File of class names. */
+  readonly classes?: string | undefined;
+}
+
+/** `bespoke supernet import`: the bundle of a published checkpoint. */
+export async function importSupernetCommand(
+  terminal: Terminal,
+  modelDirs: readonly string[],
+  options: ImportSupernetCommand,
+): Promise<number> {
+  const { file, out } = options;
+  if (existsSync(join(out, 'bundle.json'))) {
+    throw new BespokeError('conflict', `"${out}" holds a bundle already; give another --out, or remove it first`);
+  }
+  const { space, others, fileSha256, format, tensors } = await openCheckpoint(file, options.space, modelDirs);
+  const supernet = importCheckpoint(space, tensors, { where: `"${file}"`, others });
+  const id = options.id ?? folderId(out);
+  const weightsSha256 = await writeBundle(out, {
+    id,
+    title: options.title ?? `${id}, imported from ${basename(file)}`,
+    space,
+    tensors: supernet,
+    input: inputOf(space),
+    classNames: await readClassNames(options.classes, space.classes),
+    calibration: NO_IMAGES,
+    verification: NO_IMAGES,
+    figures: { imported: { file: basename(file), fileSha256, format } },
+  });
+  terminal.printJson({ dir: out, spaceId: space.id, tensors: supernet.size, format, fileSha256, weightsSha256 });
+  terminal.print(`${out}: ${formatCount(supernet.size)} tensors of ${space.id}; weights ${weightsSha256}`);
+  terminal.print(
+    "batch normalization has the supernet's statistics, and there are no images to calibrate or measure with",
+  );
+  terminal.print(`next: bespoke extract --supernet ${out} --arch ARCH.json`);
+  return EXIT.done;
+}
+
+export interface ImportPredictorCommand {
+  readonly file: string;
+  readonly space: string;
+  readonly out: string;
+  readonly resolutions?: readonly number[] | undefined;
+}
+
+/** `bespoke predictor import`: a published accuracy predictor as ours, in a folder of its own or in a bundle's. */
+export async function importPredictorCommand(
+  terminal: Terminal,
+  modelDirs: readonly string[],
+  options: ImportPredictorCommand,
+): Promise<number> {
+  const { file, out } = options;
+  const { space, others, fileSha256, tensors } = await openCheckpoint(file, options.space, modelDirs);
+  const published = readPublishedPredictor(space, tensors, {
+    where: `"${file}"`,
+    resolutions: options.resolutions,
+    others,
+  });
+  const { form, resolutions, ensemble } = published;
+  const bytes = encodePredictor(ensemble, { spaceId: space.id, resolutions, imported: { form, fileSha256 } });
+  const files = new Map([
+    [PREDICTOR_FILES.tensors, bytes.tensors],
+    [PREDICTOR_FILES.card, bytes.card],
+  ]);
+  await mkdir(out, { recursive: true });
+  if (existsSync(join(out, 'bundle.json'))) {
+    await addBundleFiles(out, files, { predictor: { imported: { file: basename(file), form, fileSha256 } } });
+  } else {
+    for (const [name, body] of files) await writeOut(join(out, name), body);
+  }
+  terminal.printJson({ dir: out, spaceId: space.id, form, resolutions, fileSha256 });
+  terminal.print(
+    `${out}: accuracy predictor for ${space.id} of the form ${form}, resolutions ${resolutions.join(', ')}`,
+  );
+  if (form === 'ofa.nas' && options.resolutions === undefined) {
+    terminal.note(
+      'the file does not say its resolutions; these are the usual ones for so many inputs, --resolutions gives others',
+    );
+  }
+  return EXIT.done;
+}
