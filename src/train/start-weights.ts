@@ -2,8 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { makeRng } from '../common/rng.js';
+import { parseSpace } from '../space/parse-space.js';
 import type { SearchSpace } from '../space/types.js';
-import { expectedTensors } from '../supernet/expected-tensors.js';
 import { decodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor, Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint } from './checkpoint.js';
@@ -14,53 +14,62 @@ import { WEIGHTS_FILE } from './run.js';
 /** Name of a bundle's weights. */
 const BUNDLE_WEIGHTS_FILE = 'weights.safetensors';
 
-type Weights = ReadonlyMap<string, FloatTensor>;
+/** Weights that a run starts from. */
+export interface StartWeights {
+  /** Of the largest shapes of the space, all of them. */
+  readonly tensors: ReadonlyMap<string, FloatTensor>;
+  /** Names of those that were not found and are as a new supernet has them: blocks that the space has and the found weights have not. */
+  readonly fresh: readonly string[];
+}
 
-/** A finished folder has weights; a stopped one has a checkpoint, whose average counts where it keeps one. */
-function fromFolder(dir: string, space: SearchSpace): Weights {
-  for (const name of [WEIGHTS_FILE, BUNDLE_WEIGHTS_FILE]) {
-    const finished = join(dir, name);
-    if (existsSync(finished)) return fromFile(finished, space);
-  }
+function refuse(path: string, what: string): never {
+  throw new BespokeError('invalid-request', `--from ${path}: ${what}`);
+}
+
+function fromFile(path: string): ReadonlyMap<string, Tensor> {
+  return decodeSafetensors(readFileSync(path), path).tensors;
+}
+
+/** A finished run or a bundle has weights; a stopped run has a checkpoint, whose average counts where it keeps one. */
+function fromFolder(dir: string): ReadonlyMap<string, Tensor> {
+  const finished = [WEIGHTS_FILE, BUNDLE_WEIGHTS_FILE].map((name) => join(dir, name)).find((path) => existsSync(path));
+  if (finished !== undefined) return fromFile(finished);
   const found = loadCheckpoint(dir);
-  if (found === undefined) {
-    throw new BespokeError('invalid-request', `--from ${dir}: a folder with ${WEIGHTS_FILE} or a checkpoint is wanted`);
-  }
+  if (found === undefined)
+    refuse(dir, `a folder with ${WEIGHTS_FILE}, ${BUNDLE_WEIGHTS_FILE} or a checkpoint is wanted`);
+  const spacePath = join(dir, 'space.json');
+  const layout = layoutOf(initSupernet(parseSpace(JSON.parse(readFileSync(spacePath, 'utf8')), spacePath), makeRng(0)));
   const { weights, average } = found.checkpoint;
-  const layout = layoutOf(initSupernet(space, makeRng(0)));
-  if (weights.length !== layout.size) {
-    const detail = `--from ${dir}: its checkpoint has ${weights.length} weights, the space "${space.id}" has ${layout.size}`;
-    throw new BespokeError('invalid-request', `${detail}; give the space that it was trained with`);
-  }
+  if (weights.length !== layout.size)
+    refuse(dir, `its space.json has ${layout.size} weights, its checkpoint ${weights.length}`);
   return unflatten(layout, average.length > 0 ? average : weights);
 }
 
-function isFitting(tensor: Tensor | undefined, dims: readonly number[]): tensor is FloatTensor {
-  return tensor?.type === 'float32' && tensor.dims.length === dims.length && dims.every((d, i) => d === tensor.dims[i]);
-}
-
-function fromFile(path: string, space: SearchSpace): Weights {
-  const { tensors } = decodeSafetensors(readFileSync(path), path);
-  const weights = new Map<string, FloatTensor>();
-  for (const [name, dims] of expectedTensors(space)) {
-    const tensor = tensors.get(name);
-    if (!isFitting(tensor, dims)) {
-      const given = tensor === undefined ? 'nothing' : `${tensor.type} [${tensor.dims.join(', ')}]`;
-      const rule = `"${name}" must be float32 [${dims.join(', ')}] for the space "${space.id}"`;
-      throw new BespokeError('invalid-request', `--from ${path}: ${rule}; given: ${given}`);
-    }
-    weights.set(name, tensor);
-  }
-  return weights;
+function isFitting(tensor: Tensor, dims: readonly number[]): tensor is FloatTensor {
+  return tensor.type === 'float32' && tensor.dims.length === dims.length && dims.every((d, i) => d === tensor.dims[i]);
 }
 
 /**
- * Weights that a new run starts from instead of random ones: another run's, finished or not, of the same space.
- * Its optimizer's moments are not taken over.
+ * Weights that a new run starts from instead of random ones: those of another run, finished or not, or of a bundle. The optimizer's moments are not
+ * taken over. A space with more blocks than they were trained with is grown into: what is missing starts fresh, a residual block as the identity.
  * @param path a run's or a bundle's folder, or a safetensors file
- * @throws BespokeError `invalid-request` if there are no weights or they do not fit the space
+ * @param seed of what starts fresh
+ * @throws BespokeError `invalid-request` if there are no weights, or they do not fit the space
  */
-export function readStartWeights(path: string, space: SearchSpace): Weights {
-  if (!existsSync(path)) throw new BespokeError('invalid-request', `--from ${path}: there is no such file or folder`);
-  return statSync(path).isDirectory() ? fromFolder(path, space) : fromFile(path, space);
+export function readStartWeights(path: string, space: SearchSpace, seed: number): StartWeights {
+  if (!existsSync(path)) refuse(path, 'there is no such file or folder');
+  const found = statSync(path).isDirectory() ? fromFolder(path) : fromFile(path);
+  const fresh: string[] = [];
+  const tensors = new Map(initSupernet(space, makeRng(seed).fork('init')));
+  for (const [name, tensor] of found) {
+    const { dims } = tensors.get(name) ?? refuse(path, `"${name}" is no tensor of the space "${space.id}"`);
+    if (!isFitting(tensor, dims)) {
+      const given = `${tensor.type} [${tensor.dims.join(', ')}]`;
+      refuse(path, `"${name}" must be float32 [${dims.join(', ')}] for the space "${space.id}"; given: ${given}`);
+    }
+    tensors.set(name, tensor);
+  }
+  for (const name of tensors.keys()) if (!found.has(name)) fresh.push(name);
+  if (fresh.length === tensors.size) refuse(path, 'it holds no weights');
+  return { tensors, fresh };
 }
