@@ -106,7 +106,7 @@ async function extractedTop1(bundle: Bundle, { arch }: PlanNet, test: ImageSet):
   return (await measureTop1(extracted.model, test, { threads: THREADS })).top1;
 }
 
-async function measureNet(options: MeasureOptions, net: PlanNet): Promise<MeasuredNet> {
+async function measureNet(options: MeasureOptions, net: PlanNet, latencyMs: number | undefined): Promise<MeasuredNet> {
   const { bundle, naive, test, dir } = options;
   const results = readResults(dir).filter((result) => result.net === net.id);
   const alone: MeasuredPart[] = [];
@@ -115,6 +115,7 @@ async function measureNet(options: MeasureOptions, net: PlanNet): Promise<Measur
   const { id, role, name, macs } = net;
   const measured: MeasuredNet = {
     ...{ id, role, name, macs, alone },
+    ...(latencyMs === undefined ? {} : { latencyMs }),
     ...(role === 'hand' ? {} : { supernetTop1: await extractedTop1(bundle, net, test) }),
     ...(role === 'hand' || naive === undefined ? {} : { naiveTop1: await extractedTop1(naive, net, test) }),
     ...(tuned === undefined ? {} : { finetuned: await measuredPart(options, tuned) }),
@@ -191,8 +192,7 @@ export async function measureAll(options: MeasureOptions): Promise<Measured> {
   const latencies = await latenciesOf(options);
   const nets: MeasuredNet[] = [];
   for (const net of options.plan.nets) {
-    const latencyMs = latencies.get(net.id);
-    nets.push({ ...(await measureNet(options, net)), ...(latencyMs === undefined ? {} : { latencyMs }) });
+    nets.push(await measureNet(options, net, latencies.get(net.id)));
   }
   const cost = await specializationCost(options);
   const measured: Measured = {

@@ -64,7 +64,7 @@ function claim({ nets, testImages }: Measured): readonly string[] {
       ? ''
       : ` Held-out top-1 of the trainings alone rose by ${points(mean(rises))} points on average over the last tenth of their images.`;
   return [
-    `From the supernet minus trained alone, mean of ${gaps.length} networks (up to ${seeds} seeds each): ` +
+    `From the supernet minus trained alone, mean of ${gaps.length} networks (seeds: ${seeds}): ` +
       `${points(average)} points${error}, on ${formatCount(testImages)} test images.${flat}`,
   ];
 }

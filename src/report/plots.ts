@@ -36,6 +36,9 @@ export function scatterPlot(spec: PlotSpec): Promise<string> {
   return renderSvg(seriesSpec(spec, { type: 'point', filled: true, size: 36, opacity: 0.75 }), spec.description);
 }
 
+/** More names in one row would run over the figure's edge. */
+const LEGEND_COLUMNS = 2;
+
 type Mark =
   | { readonly type: 'line'; readonly strokeWidth: number }
   | { readonly type: 'point'; readonly filled: true; readonly size: number; readonly opacity: number };
@@ -55,8 +58,12 @@ function seriesSpec({ title, x, y, series }: PlotSpec, mark: Mark): TopLevelSpec
         field: 'name',
         type: 'nominal',
         scale: { domain: names, range },
-        ...(names.length > 1 ? {} : { legend: null }),
+        legend: names.length > 1 ? { columns: LEGEND_COLUMNS } : null,
       },
+      // Points are told apart without color as well.
+      ...(mark.type === 'point' && names.length > 1
+        ? { shape: { field: 'name', type: 'nominal', scale: { domain: names } } }
+        : {}),
     },
   };
 }

@@ -106,7 +106,7 @@ describe('one training against many', { timeout: 300_000 }, () => {
     expect(JSON.parse(readFileSync(file('measured.json'), 'utf8'))).toEqual(measured);
     const table = tableOf(measured);
     expect(table.split('\n').filter((line) => line.startsWith('|'))).toHaveLength(2 + measured.nets.length);
-    expect(table).toContain('mean of 2 networks (up to 2 seeds each)');
+    expect(table).toContain('mean of 2 networks (seeds: 2)');
     const figures = await figuresOf(measured);
     for (const svg of figures.values()) expect(svg).toMatch(/^<svg[^>]*aria-label="Measured test top-1 against/);
     const changed = readFileSync(file(results[0]!.model));
