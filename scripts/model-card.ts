@@ -3,7 +3,7 @@
  * The only place that touches the 10,000 test images. Architectures are chosen on the selection images alone: a search by the predictor under each
  * limit, then the best of its front by measured selection accuracy; the test images score what was chosen, once.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -13,7 +13,7 @@ import { measureTop1 } from '../src/evaluate/top1.js';
 import { loadPredictor } from '../src/predictors/predictor.js';
 import { runtimeVersion } from '../src/runtime/session.js';
 import { search } from '../src/search/evolve.js';
-import { canonicalArch, maxArch, minArch } from '../src/space/arch.js';
+import { archId, canonicalArch, maxArch, minArch } from '../src/space/arch.js';
 import { makeCostTable } from '../src/space/cost-table.js';
 import { archCosts } from '../src/space/costs.js';
 import { countSubnets } from '../src/space/count.js';
@@ -22,20 +22,23 @@ import { deliver } from '../src/specialize/deliver.js';
 import { describeArchs } from '../src/specialize/describe.js';
 import { addBundleFiles, loadBundle } from '../src/supernet/bundle.js';
 import { makeLabeler } from '../src/train/predictor/label.js';
+import type { TrainEvent } from '../src/train/train-events.js';
 
 /** The limits that accuracy is reported under, MACs. */
 const LIMITS = [1_000_000, 3_000_000, 10_000_000] as const;
 /** Candidates of each front that are measured on the selection images before one is chosen. */
-const FINALISTS = 8;
+const FINALISTS = 24;
+/** Architectures at the end of a search whose predictions are compared with measurements. */
+const NEAR_OPTIMUM = 50;
 const EVALUATIONS = 50_000;
 
 const program = new Command('model-card')
   .option('--bundle <dir>', 'bundle to describe', 'models/fashion-mnist')
   .option('--data <dir>', 'folder of the Fashion-MNIST files')
-  .option('--training <dir>', 'folder of the training run: its recipe and log are quoted')
-  .option('--command <text>', 'the command that trained it', '')
+  .option('--training <dirs...>', 'folders of the training runs, in order: their recipes and logs are quoted', [])
+  .option('--command <commands...>', 'the commands that trained it', [])
   .parse();
-const options = program.opts<{ bundle: string; data?: string; training?: string; command: string }>();
+const options = program.opts<{ bundle: string; data?: string; training: string[]; command: string[] }>();
 
 const bundle = await loadBundle(options.bundle);
 const { space, sha256: weightsSha256 } = bundle.supernet;
@@ -69,11 +72,27 @@ async function measured(name: string, arch: Arch): Promise<Row> {
   return { name, arch, macs, params, selectionTop1, testTop1 };
 }
 
-/** The best architecture under a limit by measured selection accuracy, out of the search's most accurate finalists. */
-async function chosen(maxMacs: number): Promise<Arch> {
-  const { paretoFront } = await search({
+interface Scored {
+  readonly arch: Arch;
+  /** Predicted top-1, fraction. */
+  readonly predicted: number;
+}
+
+/** The architectures that a search under a limit scored highest, best first. */
+async function bestUnder(maxMacs: number, count: number): Promise<readonly Scored[]> {
+  const objective = predictor.asObjective();
+  const seen = new Map<string, Scored>();
+  await search({
     space,
-    objective: predictor.asObjective(),
+    objective: {
+      score: async (archs) => {
+        const scores = await objective.score(archs);
+        archs.forEach((arch, i) => {
+          seen.set(archId(space, arch), { arch, predicted: scores[i] ?? Number.NaN });
+        });
+        return scores;
+      },
+    },
     constraints: [{ id: 'maxMacs', max: maxMacs, cost: (archs) => costs.macs(archs) }],
     describe: (archs) => describeArchs({ costs, latency: undefined }, archs),
     frontAxis: 'macs',
@@ -81,9 +100,14 @@ async function chosen(maxMacs: number): Promise<Arch> {
     resolutions: predictor.resolutions,
     seed: 1,
   });
-  const finalists = [...paretoFront].sort((a, b) => b.predictedTop1 - a.predictedTop1).slice(0, FINALISTS);
+  const feasible = [...seen.values()].filter(({ arch }) => archCosts(space, arch).macs <= maxMacs);
+  return feasible.sort((a, b) => b.predicted - a.predicted).slice(0, count);
+}
+
+/** The best architecture under a limit by measured selection accuracy, out of those that the search scored highest. */
+async function chosen(maxMacs: number): Promise<Arch> {
   let best: { readonly arch: Arch; readonly top1: number } | undefined;
-  for (const { arch } of finalists) {
+  for (const { arch } of await bestUnder(maxMacs, FINALISTS)) {
     const { top1 } = await labeler.label(arch);
     if (best === undefined || top1 > best.top1) best = { arch, top1 };
   }
@@ -91,9 +115,22 @@ async function chosen(maxMacs: number): Promise<Arch> {
   return best.arch;
 }
 
+/** How right the predictor is where a search ends: predicted against measured top-1 of the best it scored, points. */
+async function nearTheOptimum(maxMacs: number): Promise<string> {
+  const best = await bestUnder(maxMacs, NEAR_OPTIMUM);
+  const errors: number[] = [];
+  for (const { arch, predicted } of best) errors.push(100 * (predicted - (await labeler.label(arch)).top1));
+  const bias = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  const spread = Math.sqrt(errors.reduce((sum, error) => sum + (error - bias) ** 2, 0) / errors.length);
+  const sign = bias < 0 ? '' : '+';
+  return `| at most ${maxMacs / 1e6} M MACs | ${errors.length} | ${sign}${bias.toFixed(3)} | ${spread.toFixed(3)} |`;
+}
+
 const rows: Row[] = [await measured('smallest', canonicalArch(space, minArch(space)))];
 for (const limit of LIMITS) rows.push(await measured(`best at most ${limit / 1e6} M MACs`, await chosen(limit)));
 rows.push(await measured('largest', canonicalArch(space, maxArch(space))));
+const near: string[] = [];
+for (const limit of LIMITS) near.push(await nearTheOptimum(limit));
 await predictor.release();
 
 const percent = (share: number): string => (share * 100).toFixed(2);
@@ -102,15 +139,33 @@ const table = rows.map(
   (row) =>
     `| ${row.name} | ${count(row.macs)} | ${count(row.params)} | ${percent(row.selectionTop1)} | ${percent(row.testTop1)} |`,
 );
-const recipePath = options.training === undefined ? '' : join(options.training, 'recipe.json');
-const recipe = existsSync(recipePath) ? JSON.stringify(JSON.parse(readFileSync(recipePath, 'utf8')), undefined, 2) : '';
+/** What one run of training was, as its folder tells. */
+function runSection(dir: string, index: number): string {
+  const recipe: unknown = JSON.parse(readFileSync(join(dir, 'recipe.json'), 'utf8'));
+  const lines = readFileSync(join(dir, 'log.jsonl'), 'utf8').trim().split('\n');
+  const events = lines.map((line) => JSON.parse(line) as TrainEvent);
+  const windows = events.filter((event) => event.kind === 'window');
+  const last = windows[windows.length - 1];
+  if (last === undefined) throw new Error(`${dir} has no figures in its log`);
+  const { images, step, steps, elapsedMs } = last;
+  const hours = (elapsedMs / 3.6e6).toFixed(2);
+  const stopped = step < steps ? `, stopped there of ${count(steps)}` : '';
+  return `### Run ${index + 1}
+
+${count(images)} images, ${count(step)} steps${stopped}, ${hours} hours on the clock with two threads of a machine that did other work, too.
+
+\`\`\`json
+${JSON.stringify(recipe, undefined, 2)}
+\`\`\`
+`;
+}
+const runs = options.training.map(runSection).join('\n');
 const { quality } = predictor;
 if (quality === undefined) throw new Error('an imported predictor has no quality to print');
 const card = `# ${bundle.title}
 
 A once-for-all supernet (Cai et al., ICLR 2020) with ${countSubnets(space).toLocaleString('en-US')} sub-networks by active blocks, at the resolutions
-${space.resolutions.join(', ')}; trained from scratch by this repository on 55,000 of Fashion-MNIST's 60,000 training images. It is a first, briefly trained
-supernet: its accuracies are stated as they are.
+${space.resolutions.join(', ')}; trained from scratch by this repository on 55,000 of Fashion-MNIST's 60,000 training images.
 
 ## Accuracy
 
@@ -127,7 +182,16 @@ Standard error of a test figure: about 0.3 points. Printed by \`npx tsx scripts/
 
 An MLP ensemble on the one-hot encoding. On ${quality.heldOut} architectures held out of its training: RMSE ${quality.rmsePoints.toFixed(3)} points, Kendall tau ${quality.kendallTau.toFixed(3)}
 (Spearman ${quality.spearman.toFixed(3)}); the two halves of the label images rank the same architectures with tau ${quality.splitHalfKendallTau.toFixed(3)}, the reliability of the whole
-labels is ${quality.labelReliability.toFixed(3)}. Made by
+labels is ${quality.labelReliability.toFixed(3)}.
+
+Where a search ends, predicted minus measured top-1 of the architectures that it scored highest, in points; the mean is what the prediction
+promises too much, which choosing the highest scores makes positive:
+
+| search | architectures | mean | standard deviation |
+|---|---|---|---|
+${near.join('\n')}
+
+Made by
 
     npx tsx scripts/collect-accuracies.ts --bundle ${options.bundle} --out labels.jsonl
     npx tsx scripts/train-predictor.ts --labels labels.jsonl --bundle ${options.bundle} --out ${options.bundle}
@@ -139,7 +203,10 @@ and choose among them, and 2,000, disjoint, are shipped in verification.idx to m
 Weights: sha256 ${weightsSha256}.
 
 ## Training
-${options.command === '' ? '' : `\n    ${options.command}\n`}${recipe === '' ? '' : `\n\`\`\`json\n${recipe}\n\`\`\`\n`}`;
+
+${options.command.map((command) => `    ${command}`).join('\n')}
+
+${runs}`;
 
 const figures = Object.fromEntries(
   rows.map(({ name, macs, selectionTop1, testTop1, arch }) => [name, { macs, selectionTop1, testTop1, arch }]),
