@@ -24,7 +24,7 @@ export interface RunSetup {
 }
 
 /** sha256 over what training reads of its images: pixels, labels, dims, normalization, and which are trained on and held out, in their order. */
-export function dataSha256({ images, input, train, selection }: TrainingData): Sha256 {
+function dataSha256({ images, input, train, selection }: TrainingData): Sha256 {
   const { pixels, labels, ...dims } = images;
   return sha256(
     canonicalJson({
