@@ -6,7 +6,7 @@ import { sha256 } from '../common/hash.js';
 import { encodePredictor, PREDICTOR_FILES } from '../predictors/file.js';
 import { readPublishedPredictor } from '../predictors/published.js';
 import type { SearchSpace } from '../space/types.js';
-import { addBundleFiles, writeBundle } from '../supernet/bundle.js';
+import { addBundleFiles, loadBundle, writeBundle } from '../supernet/bundle.js';
 import { importCheckpoint } from '../supernet/import-checkpoint.js';
 import type { ImageSet, InputSpec } from '../supernet/types.js';
 import { decodeStateDict } from '../tensor/pytorch/state-dict.js';
@@ -130,6 +130,16 @@ export interface ImportPredictorCommand {
   readonly resolutions?: readonly number[] | undefined;
 }
 
+/** A predictor joins only a bundle of its own space. */
+async function assertBundleOf(dir: string, { id }: SearchSpace): Promise<void> {
+  const { supernet } = await loadBundle(dir);
+  if (supernet.space.id === id) return;
+  throw new BespokeError(
+    'conflict',
+    `"${dir}" is a bundle of the space "${supernet.space.id}", the predictor is for "${id}"`,
+  );
+}
+
 /** `bespoke predictor import`: a published accuracy predictor as ours, in a folder of its own or in a bundle's. */
 export async function importPredictorCommand(
   terminal: Terminal,
@@ -151,6 +161,7 @@ export async function importPredictorCommand(
   ]);
   await mkdir(out, { recursive: true });
   if (existsSync(join(out, 'bundle.json'))) {
+    await assertBundleOf(out, space);
     await addBundleFiles(out, files, { predictor: { imported: { file: basename(file), form, fileSha256 } } });
   } else {
     for (const [name, body] of files) await writeOut(join(out, name), body);

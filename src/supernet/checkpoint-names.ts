@@ -26,6 +26,7 @@ export function kindOfName(name: string): string {
 const LAYERS: Readonly<Record<string, string>> = {
   stem: 'first_conv',
   'first.depthwise': 'blocks.0.conv.depth_conv',
+  'first.se': 'blocks.0.conv.depth_conv.se.fc',
   'first.project': 'blocks.0.conv.point_linear',
   'stem.conv1': 'input_stem.0',
   'stem.conv2': 'input_stem.1.conv',
@@ -61,12 +62,13 @@ function publishedLayer(space: SearchSpace, layer: string): string {
   return name;
 }
 
-/** The published name of one of our tensors' parts: what stands behind its layer's name. */
-function publishedPart(layer: string, part: string): string {
+/** The published name of a tensor's part, what stands behind its layer's name; elastic layers are wrapped once more than fixed ones. */
+function publishedPart(layer: string, part: string, isElastic: boolean): string {
   const [, from, to] = /^transform(\d+)to(\d+)$/.exec(part) ?? [];
   if (from !== undefined) return `conv.${from}to${to}_matrix`;
-  const isConvolution = part === 'weight' && layer !== 'classifier';
-  return isConvolution ? 'conv.weight' : part;
+  if (layer === 'classifier') return isElastic ? `linear.${part}` : part;
+  if (part === 'weight') return isElastic ? 'conv.conv.weight' : 'conv.weight';
+  return isElastic && part.startsWith('bn.') ? `bn.${part}` : part;
 }
 
 /** One of our names as layer and part; those of squeeze-and-excite have parts of two words. */
@@ -75,12 +77,13 @@ function splitKey(key: string): readonly [layer: string, part: string] {
   return [match?.[1] ?? '', match?.[2] ?? ''];
 }
 
-/** The plain published name of every tensor that a supernet of a space can have, by our name. */
+/** The published name of every tensor that a supernet of a space can have, by our name; as the newer published code spells it. */
 export function publishedNames(space: SearchSpace): Map<string, string> {
   const names = new Map<string, string>();
   for (const key of [...expectedTensors(space).keys(), ...optionalTensors(space).keys()]) {
     const [layer, part] = splitKey(key);
-    names.set(key, plainName(`${publishedLayer(space, layer)}.${publishedPart(layer, part)}`));
+    const isElastic = space.family === 'resnet-d' || layer.startsWith('stages.');
+    names.set(key, `${publishedLayer(space, layer)}.${publishedPart(layer, part, isElastic)}`);
   }
   return names;
 }

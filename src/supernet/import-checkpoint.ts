@@ -15,6 +15,9 @@ const STEP_COUNTER = /\.num_batches_tracked$/;
 /** What the learned kernel transforms of a supernet end with; an extracted network has none. */
 const TRANSFORM = /\d+to\d+_matrix$/;
 
+/** What the older published code calls a block's convolutions; the newer one says `.conv.`. */
+const OLDER_BLOCK = '.mobile_inverted_conv.';
+
 /** A tensor that a space asks for. */
 interface Wanted {
   /** Our name. */
@@ -77,7 +80,12 @@ interface Faults {
 }
 
 function faultsOf(given: Given, wanted: ReadonlyMap<string, Wanted>): Faults {
-  const missing = [...wanted].filter(([plain]) => !given.has(plain)).map(([, { published }]) => published);
+  const isOlder = [...given.values()].some(({ name }) => name.includes(OLDER_BLOCK));
+  const missing = [...wanted]
+    .filter(([plain]) => !given.has(plain))
+    .map(([, { published }]) =>
+      quoted(isOlder ? published.replace(/^(blocks\.\d+)\.conv\./, `$1${OLDER_BLOCK}`) : published),
+    );
   const unexpected = [...given].filter(([plain]) => !wanted.has(plain)).map(([, { name }]) => quoted(name));
   const misshaped = [...given].flatMap(([plain, { name, tensor }]) => {
     const entry = wanted.get(plain);
