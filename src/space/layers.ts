@@ -27,6 +27,11 @@ export function hiddenChannels(inChannels: number, expandRatio: number): number 
   return makeDivisible(Math.round(inChannels * expandRatio));
 }
 
+/** Hidden channels of a bottleneck: output channels times the expand ratio, a share, rounded as {@link makeDivisible} does. */
+export function bottleneckChannels(outChannels: number, expandRatio: number): number {
+  return makeDivisible(Math.round(outChannels * expandRatio));
+}
+
 /**
  * Side of a convolution's output, pixels, with padding `kernel // 2` (odd kernels): independent of the kernel. That of a max pool padded
  * so, and of an average pool whose last window may reach over the edge, is the same.

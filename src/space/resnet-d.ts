@@ -1,21 +1,16 @@
 import { invariant } from '../common/invariant.js';
 import {
   type BlockPosition,
+  bottleneckChannels,
   convLayer,
   type FeatureMap,
   linearLayer,
-  makeDivisible,
   outputOf,
   poolLayer,
   windowPoolLayer,
 } from './layers.js';
 import { slotsPerStage } from './slots.js';
 import type { Arch, BottleneckStage, LayerSpec, ResNetDSpace } from './types.js';
-
-/** Hidden channels of a bottleneck: a share of its output's, rounded as `makeDivisible` does. */
-function hiddenChannels(outChannels: number, expandRatio: number): number {
-  return makeDivisible(Math.round(outChannels * expandRatio));
-}
 
 /** What an arch must hold at an active place. */
 function chosen(values: readonly number[] | undefined, index: number, what: string): number {
@@ -98,7 +93,7 @@ export function lowerResNetD(space: ResNetDSpace, arch: Arch): LayerSpec[] {
       const slot = firstSlot + blockIndex;
       layers.push(
         ...lowerBottleneck(map, stage, {
-          hidden: hiddenChannels(outChannels, chosen(arch.expandRatios, slot, 'expand ratio')),
+          hidden: bottleneckChannels(outChannels, chosen(arch.expandRatios, slot, 'expand ratio')),
           outChannels,
           kernel: chosen(arch.kernelSizes, slot, 'kernel size'),
           isFirst: blockIndex === 0,

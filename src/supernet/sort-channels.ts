@@ -1,8 +1,8 @@
 import { invariant } from '../common/invariant.js';
 import { maxArch } from '../space/arch.js';
-import { hiddenChannels, squeezedChannels } from '../space/layers.js';
+import { bottleneckChannels, hiddenChannels, squeezedChannels } from '../space/layers.js';
 import { lower } from '../space/lower.js';
-import type { SearchSpace } from '../space/types.js';
+import type { LayerSpec, SearchSpace } from '../space/types.js';
 import { type FloatTensor, floats, sizeOf } from '../tensor/tensor.js';
 import type { SupernetTensors } from './types.js';
 
@@ -15,13 +15,16 @@ interface Reordering {
 /** What sorting does to each tensor that it touches, by key; a tensor may be reordered along several dimensions. */
 export type ChannelSort = ReadonlyMap<string, readonly Reordering[]>;
 
-/** L1 norm of every column of a `[out, in, ...]` weight whose trailing dims are 1, in float32 as the published code sums. */
-function columnNorms({ dims, data }: FloatTensor): Float32Array {
-  const [rows, columns] = [dims[0] ?? 0, dims[1] ?? 0];
-  invariant(sizeOf(dims) === rows * columns, () => `a weight of dims [${dims.join(', ')}] has no columns`);
-  const norms = new Float32Array(columns);
+/** L1 norm of the weights that read each input channel of a `[out, in, ...]` weight, in float32 as the published code sums. */
+function inputNorms({ dims, data }: FloatTensor): Float32Array {
+  const [rows = 0, channels = 0] = dims;
+  const run = sizeOf(dims.slice(2));
+  const norms = new Float32Array(channels);
   for (let row = 0; row < rows; row++) {
-    for (let c = 0; c < columns; c++) norms[c] = norms[c]! + Math.abs(data[row * columns + c]!);
+    for (let c = 0; c < channels; c++) {
+      const start = (row * channels + c) * run;
+      for (let i = start; i < start + run; i++) norms[c] = norms[c]! + Math.abs(data[i]!);
+    }
   }
   return norms;
 }
@@ -57,10 +60,44 @@ function normalized(layer: string): Record<string, number> {
   return Object.fromEntries(['weight', ...BN_PARTS].map((part) => [`${layer}.${part}`, 0]));
 }
 
+interface Sorting {
+  readonly plan: SortPlan;
+  readonly layers: readonly LayerSpec[];
+  readonly opened: readonly number[];
+  readonly tensorOf: (key: string) => FloatTensor;
+}
+
+/** Sorts an inverted residual's hidden channels by what its projection reads, and squeeze-excite's middle by what its excitation reads. */
+function sortInvertedResidual({ plan, layers, opened, tensorOf }: Sorting, expand: LayerSpec): void {
+  const block = expand.name.slice(0, -'.expand'.length);
+  const widths = opened.map((ratio) => hiddenChannels(expand.inChannels, ratio));
+  const order = orderWithin(inputNorms(tensorOf(`${block}.project.weight`)), widths);
+  const project = { [`${block}.project.weight`]: 1 };
+  plan.add(order, { ...normalized(`${block}.expand`), ...normalized(`${block}.depthwise`), ...project });
+  const se = `${block}.se`;
+  if (!layers.some(({ name }) => name === se)) return;
+  plan.add(order, { [`${se}.reduce.weight`]: 1, [`${se}.expand.weight`]: 0, [`${se}.expand.bias`]: 0 });
+  const middle = orderWithin(inputNorms(tensorOf(`${se}.expand.weight`)), widths.map(squeezedChannels));
+  plan.add(middle, { [`${se}.reduce.weight`]: 0, [`${se}.reduce.bias`]: 0, [`${se}.expand.weight`]: 1 });
+}
+
+/** Sorts what a bottleneck's convolutions hand on: the second's output by what the third reads, the first's by what the second reads. */
+function sortBottleneck({ plan, opened, tensorOf }: Sorting, last: LayerSpec): void {
+  const block = last.name.slice(0, -'.conv3'.length);
+  const widths = opened.map((ratio) => bottleneckChannels(last.outChannels, ratio));
+  for (const [from, to] of [
+    ['conv2', 'conv3'],
+    ['conv1', 'conv2'],
+  ] as const) {
+    const order = orderWithin(inputNorms(tensorOf(`${block}.${to}.weight`)), widths);
+    plan.add(order, { ...normalized(`${block}.${from}`), [`${block}.${to}.weight`]: 1 });
+  }
+}
+
 /**
- * Plans the sorting of the hidden channels of every elastic block by importance, the L1 norm of their columns in the projection, and of
- * squeeze-excite's middle channels by that of their columns in the excitation, so that narrower networks keep the important ones.
- * The function of every network that was possible so far stays as it is.
+ * Plans the sorting of the hidden channels of every elastic block by importance, the L1 norm of the weights that read them, and of
+ * squeeze-excite's middle channels likewise, so that narrower networks keep the important ones.
+ * The function of every network that was possible so far stays as it is. Widths between blocks are not sorted.
  * @param tensors of the space's largest shapes
  * @param opened expand ratios that networks were trained with so far; channels stay inside the ranges between their widths
  * Source: Cai et al. 2020, section 3.3 (elastic width); OFA `re_organize_middle_weights`, whose penalties keep the same ranges
@@ -73,18 +110,11 @@ export function planChannelSort(space: SearchSpace, tensors: SupernetTensors, op
     invariant(tensor !== undefined, () => `the supernet has no tensor "${key}"`);
     return tensor;
   };
+  const sorting = { plan, layers, opened, tensorOf };
   for (const layer of layers) {
-    if (layer.op !== 'conv' || layer.stageIndex === undefined || !layer.name.endsWith('.expand')) continue;
-    const block = layer.name.slice(0, -'.expand'.length);
-    const widths = opened.map((ratio) => hiddenChannels(layer.inChannels, ratio));
-    const order = orderWithin(columnNorms(tensorOf(`${block}.project.weight`)), widths);
-    const project = { [`${block}.project.weight`]: 1 };
-    plan.add(order, { ...normalized(`${block}.expand`), ...normalized(`${block}.depthwise`), ...project });
-    const se = `${block}.se`;
-    if (!layers.some(({ name }) => name === se)) continue;
-    plan.add(order, { [`${se}.reduce.weight`]: 1, [`${se}.expand.weight`]: 0, [`${se}.expand.bias`]: 0 });
-    const middle = orderWithin(columnNorms(tensorOf(`${se}.expand.weight`)), widths.map(squeezedChannels));
-    plan.add(middle, { [`${se}.reduce.weight`]: 0, [`${se}.reduce.bias`]: 0, [`${se}.expand.weight`]: 1 });
+    if (layer.stageIndex === undefined) continue;
+    if (layer.name.endsWith('.expand')) sortInvertedResidual(sorting, layer);
+    if (layer.name.endsWith('.conv3')) sortBottleneck(sorting, layer);
   }
   return plan.reorderings;
 }
