@@ -17,6 +17,8 @@ export interface NetSessionOptions {
   readonly mode: 'train' | 'forward';
   /** ONNX Runtime's names, in order of preference; the CPU unless told. */
   readonly executionProviders?: readonly string[] | undefined;
+  /** Threads inside an operator; 1 unless told: the workers are the parallelism. */
+  readonly threads?: number;
   /** The supernet's flat weights that every run reads; must not lie in shared memory, which the runtime refuses. */
   readonly weights: Float32Array;
 }
@@ -65,12 +67,12 @@ export class NetSession {
     this.#bindings = graph.parameters.map((parameter) => bind(options, parameter));
   }
 
-  /** Builds the graph of an arch and loads it, on one thread: the workers are the parallelism. */
+  /** Builds the graph of an arch and loads it. */
   static async create(arch: Arch, options: NetSessionOptions): Promise<NetSession> {
-    const { space, batch, lowering, mode, executionProviders } = options;
+    const { space, batch, lowering, mode, executionProviders, threads = 1 } = options;
     const graph = buildStepGraph(space, lower(space, arch), { batch, lowering, mode });
     const session = await createSession(graph.model, {
-      threads: 1,
+      threads,
       optimization: 'disabled',
       ...(executionProviders === undefined ? {} : { executionProviders }),
     });
