@@ -11,6 +11,7 @@ import { addJobs } from './commands/jobs.js';
 import { addOffline } from './commands/offline.js';
 import { addOwnData } from './commands/own-data.js';
 import { addServing } from './commands/serving.js';
+import { addSupernetSort } from './commands/sorting.js';
 import { addSpaces } from './commands/spaces.js';
 import { addTraining } from './commands/training.js';
 
@@ -32,7 +33,9 @@ function makeProgram(): Command {
   addTraining(program);
   addOwnData(program);
   addFinetuning(program);
-  addSupernetImport(program.command('supernet').description('supernets'));
+  const supernet = program.command('supernet').description('supernets');
+  addSupernetImport(supernet);
+  addSupernetSort(supernet);
   for (const command of program.commands) command.exitOverride();
   return program;
 }
