@@ -1,50 +1,33 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
-import { sha256 } from '../common/hash.js';
-import { encodePredictor, PREDICTOR_FILES } from '../predictors/file.js';
-import { readPublishedPredictor } from '../predictors/published.js';
+import { PREDICTOR_FILES } from '../predictors/file.js';
 import type { SearchSpace } from '../space/types.js';
 import { addBundleFiles, loadBundle, writeBundle } from '../supernet/bundle.js';
 import { importCheckpoint } from '../supernet/import-checkpoint.js';
 import type { ImageSet, InputSpec } from '../supernet/types.js';
-import { decodeStateDict } from '../tensor/pytorch/state-dict.js';
-import { codeOf, EXIT } from './arguments.js';
+import { EXIT } from './arguments.js';
+import { convertPredictor, openCheckpoint, readWhole } from './checkpoint-file.js';
 import { folderId } from './folder-id.js';
 import { formatCount } from './format.js';
 import { writeOut } from './jobs.js';
 import { knownSpaces, resolveSpace } from './spaces.js';
 import type { Terminal } from './terminal.js';
 
-/** Largest file that is read, bytes: what fits into one buffer. The largest published checkpoint has 193 MB. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
 /** Mean and standard deviation of ImageNet's training images per channel, for pixels from 0 to 1. Source: torchvision's reference models */
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 /** Share of the image's side that is cut out after resizing: 224 of 256, as the published code evaluates. */
 const CROP_FRACTION = 0.875;
 const NO_IMAGES: ImageSet = { count: 0, height: 0, width: 0, channels: 0, pixels: new Uint8Array(0) };
 
-/** The bytes of a file. @throws BespokeError `invalid-request` naming it */
-async function readWhole(path: string): Promise<Uint8Array> {
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) {
-      throw new BespokeError('invalid-request', `"${path}" has ${size} bytes; read are files up to ${MAX_FILE_BYTES}`);
-    }
-    return await readFile(path);
-  } catch (cause) {
-    if (cause instanceof BespokeError) throw cause;
-    throw new BespokeError('invalid-request', `"${path}" cannot be read (${codeOf(cause)})`, {}, cause);
-  }
-}
-
-/** A checkpoint of a space: what is common to both imports. */
-async function openCheckpoint(file: string, spaceName: string, modelDirs: readonly string[]) {
-  const space = await resolveSpace(spaceName, modelDirs);
-  const others = (await knownSpaces(modelDirs)).map((known) => known.space);
-  const bytes = await readWhole(file);
-  return { space, others, fileSha256: sha256(bytes), ...decodeStateDict(bytes, `"${file}"`) };
+/** The space that a file is said to be of, and all that are known. */
+async function spacesFor(
+  name: string,
+  modelDirs: readonly string[],
+): Promise<{ space: SearchSpace; others: SearchSpace[] }> {
+  const space = await resolveSpace(name, modelDirs);
+  return { space, others: (await knownSpaces(modelDirs)).map((known) => known.space) };
 }
 
 /** What the published networks were trained on: RGB images of ImageNet, normalized per channel. */
@@ -100,7 +83,8 @@ export async function importSupernetCommand(
   if (existsSync(join(out, 'bundle.json'))) {
     throw new BespokeError('conflict', `"${out}" holds a bundle already; give another --out, or remove it first`);
   }
-  const { space, others, fileSha256, format, tensors } = await openCheckpoint(file, options.space, modelDirs);
+  const { space, others } = await spacesFor(options.space, modelDirs);
+  const { fileSha256, format, tensors } = await openCheckpoint(file);
   const supernet = importCheckpoint(space, tensors, { where: `"${file}"`, others });
   const id = options.id ?? folderId(out);
   const weightsSha256 = await writeBundle(out, {
@@ -147,14 +131,9 @@ export async function importPredictorCommand(
   options: ImportPredictorCommand,
 ): Promise<number> {
   const { file, out } = options;
-  const { space, others, fileSha256, tensors } = await openCheckpoint(file, options.space, modelDirs);
-  const published = readPublishedPredictor(space, tensors, {
-    where: `"${file}"`,
-    resolutions: options.resolutions,
-    others,
-  });
-  const { form, resolutions, ensemble } = published;
-  const bytes = encodePredictor(ensemble, { spaceId: space.id, resolutions, imported: { form, fileSha256 } });
+  const { space, others } = await spacesFor(options.space, modelDirs);
+  const choices = { others, resolutions: options.resolutions };
+  const { form, resolutions, bytes, fileSha256 } = await convertPredictor(file, space, choices);
   const files = new Map([
     [PREDICTOR_FILES.tensors, bytes.tensors],
     [PREDICTOR_FILES.card, bytes.card],

@@ -5,7 +5,6 @@ import { measureTop1 } from '../evaluate/top1.js';
 import { makeLatencyModel } from '../hardware/latency-model.js';
 import { loadProfile, parseProfile } from '../hardware/profile-file.js';
 import type { LatencyModel } from '../hardware/types.js';
-import { loadPredictor } from '../predictors/predictor.js';
 import { search } from '../search/evolve.js';
 import type { Candidate } from '../search/types.js';
 import { makeCostTable } from '../space/cost-table.js';
@@ -21,6 +20,7 @@ import { codeOf, EXIT, readJson } from './arguments.js';
 import { evaluationImages } from './evaluation-images.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
 import { writeOut } from './jobs.js';
+import { openSearchPredictor } from './search-predictor.js';
 import type { Terminal } from './terminal.js';
 
 /** A bundle by its id among the model folders, or by its own folder. */
@@ -87,21 +87,10 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** The weights that a predictor says it was made for; they are not at hand in a search alone, so its own word is taken. */
-async function madeFor(dir: string): Promise<string> {
-  const card = await readJson(join(dir, 'predictor.json'));
-  const sha = typeof card === 'object' && card !== null ? Reflect.get(card, 'weightsSha256') : undefined;
-  if (typeof sha === 'string') return sha;
-  throw new BespokeError(
-    'bundle-invalid',
-    `"${join(dir, 'predictor.json')}" does not say which weights it was made for`,
-  );
-}
-
 /** `bespoke search`: a search alone. */
 export async function searchCommand(terminal: Terminal, options: SearchCommandOptions): Promise<number> {
   const { space, request } = options;
-  const predictor = await loadPredictor(options.predictor, { space, weightsSha256: await madeFor(options.predictor) });
+  const predictor = await openSearchPredictor(options.predictor, space);
   const start = performance.now();
   try {
     const latency = await latencyModelOf(options);

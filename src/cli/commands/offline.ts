@@ -20,7 +20,7 @@ export function addOffline(program: Command): void {
     );
   withLimits(program.command('search').description('a search alone: the best architecture and the front'))
     .requiredOption('--space <space>', 'id or JSON file of a search space')
-    .requiredOption('--predictor <dir>', 'folder of predictor.json')
+    .requiredOption('--predictor <dir>', 'folder of predictor.json, or a published .pth')
     .option('--hardware <id>', 'hardware id with a kept profile, or a profile.json')
     .action(
       run<LimitOptions & { space: string; predictor: string; hardware?: string }>(
