@@ -44,7 +44,7 @@ function killsOf(seed: number): readonly Kill[] {
 }
 
 // Real processes: seconds each on an idle machine, many more on one that is busy with other suites.
-describe('a run that is killed five times', { timeout: 300_000 }, () => {
+describe('a run that is killed five times', { timeout: 900_000 }, () => {
   it.each([
     ['sgd', 1],
     ['adamw', 1],
