@@ -93,7 +93,12 @@ function panel(view: TrainingView, end: number, options: PanelOptions): Panel {
         mark: { type: 'line', strokeWidth: 1.75, ...(withPoints && { point: { size: 18, filled: true } }) },
         encoding: {
           x,
-          y: { field: 'y', type: 'quantitative', scale: { zero: false, nice: true }, axis: { title, format, minExtent: LEFT } },
+          y: {
+            field: 'y',
+            type: 'quantitative',
+            scale: { zero: false, nice: true },
+            axis: { title, format, minExtent: LEFT },
+          },
           color: {
             field: 'name',
             type: 'nominal',
