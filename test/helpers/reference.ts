@@ -19,7 +19,7 @@ export function hasReference(path: string): boolean {
 }
 
 /** The bytes of a file of the reference data. */
-export function referenceBytes(path: string): Uint8Array {
+function referenceBytes(path: string): Uint8Array {
   return readFileSync(`${REFERENCE}/${path}`);
 }
 

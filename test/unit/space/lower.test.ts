@@ -6,6 +6,7 @@ import { makeDivisible } from '../../../src/space/layers.js';
 import { lower } from '../../../src/space/lower.js';
 import { parseArch } from '../../../src/space/reference-spelling.js';
 import { bundledSpace, MBV3_W10, MBV3_W12, PROXYLESS, RESNET50, smallResNet } from './published-spaces.js';
+import { tinySpace } from './tiny-space.js';
 
 const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
 
@@ -70,7 +71,23 @@ describe('lower', () => {
     const stage1 = 16 * 48 * 100 + 9 * 48 * 25 + 2 * 48 * 16 + 48 * 32 * 25;
     const stage2 = 32 * 96 * 25 + 9 * 96 * 25 + 2 * 96 * 24 + 96 * 48 * 25;
     const head = 48 * 128 + 128 * 10;
-    const space = bundledSpace();
+    const {
+      firstBlock: _,
+      finalExpand: __,
+      ...space
+    } = tinySpace({
+      classes: 10,
+      resolutions: [20],
+      kernelSizes: [3],
+      expandRatios: [3],
+      stem: { channels: 16, kernel: 3, stride: 1, activation: 'relu' },
+      stages: [
+        { channels: 16, stride: 2, activation: 'relu', squeezeExcite: false, depths: [1] },
+        { channels: 32, stride: 2, activation: 'relu', squeezeExcite: true, depths: [1] },
+        { channels: 48, stride: 1, activation: 'hSwish', squeezeExcite: true, depths: [1] },
+      ],
+      featureMix: { channels: 128, activation: 'hSwish', bias: true },
+    });
     expect(archCosts(space, minArch(space)).macs).toBe(stem + stage0 + stage1 + stage2 + head);
   });
 

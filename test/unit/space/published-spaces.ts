@@ -4,7 +4,7 @@ import { PUBLISHED_SPACES } from '../../../src/space/published.js';
 import type { SearchSpace } from '../../../src/space/types.js';
 
 /** A published space by its id. */
-export function publishedSpace(id: string): SearchSpace {
+function publishedSpace(id: string): SearchSpace {
   const space = PUBLISHED_SPACES.find((each) => each.id === id);
   if (space === undefined) throw new Error(`there is no published space ${id}`);
   return space;
