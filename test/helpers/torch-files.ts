@@ -60,7 +60,7 @@ export function textOp(text: string): Uint8Array {
 }
 
 /** BININT, or LONG1 of eight bytes where that is too small. */
-export function intOp(value: number): Uint8Array {
+function intOp(value: number): Uint8Array {
   if (value >= -(2 ** 31) && value < 2 ** 31) {
     const head = Buffer.alloc(5, 'J');
     head.writeInt32LE(value, 1);

@@ -4,7 +4,7 @@ const FRACTION_UNITS = 1024;
 const SPECIAL_EXPONENT = 31;
 
 /** The value of a float16's bits; every one is exact in float32. Source: IEEE 754-2019, section 3.4 */
-export function float16Value(bits: number): number {
+function float16Value(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 0x1f;
   const fraction = bits & 0x3ff;
