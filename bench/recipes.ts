@@ -27,7 +27,7 @@ import { type ReadTrainingData, readTrainingData } from '../src/train/training-d
 import { type BenchOptions, type BenchResult, countOption, openDataDir, row, runBench } from './harness.js';
 
 const RECIPES =
-  'scripts/recipes/sandwich.json,scripts/recipes/sandwich-half.json,scripts/recipes/progressive-shrinking.json';
+  'scripts/recipes/sandwich.json,scripts/recipes/sandwich-sgd.json,scripts/recipes/sandwich-half.json,scripts/recipes/progressive-shrinking.json,scripts/recipes/naive.json';
 const SPACE = 'models/fashion-mnist/space.json';
 const SETTINGS = { full: { images: 220_000, archs: 12 }, quick: { images: 2_000, archs: 1 } } as const;
 const CALIBRATION_IMAGES = 1_000;

@@ -48,7 +48,7 @@ export function clipScale(norm: number, clipNorm: number): number {
  * and their momentum and decay still act (else the momentum of rarely sampled slices would stand still and jump later).
  * Source: Sutskever et al. 2013 in the form of PyTorch's `optim.SGD(nesterov=True)`
  */
-export function stepSgd(
+function stepSgd(
   slots: readonly ParameterSlot[],
   state: OptimizerState,
   { values, scale }: ScaledGradient,

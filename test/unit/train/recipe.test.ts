@@ -22,8 +22,8 @@ describe('parseRecipe', () => {
   it("opens all of the space's choices unless told", () => {
     const { elastic } = parseRecipe(sandwich, 'r', space).phases[0]!;
     expect(elastic).toEqual({
-      kernelSizes: [3, 5, 7],
-      expandRatios: [3, 4, 6],
+      kernelSizes: [3, 5],
+      expandRatios: [2, 3, 4, 6],
       depths: [
         [1, 2],
         [1, 2, 3, 4],
@@ -46,7 +46,7 @@ describe('parseRecipe', () => {
     ['a missing field', { lr: undefined }, /phases\[0\]\.lr must be a number above 0; given: nothing/],
     ['a misspelled field', { lrr: 1 }, /phases\[0\] has a member "lrr" that is not known/],
     ['a teacher that there is not', { teacher: 'mine' }, /teacher must be one of none, inplace, frozen/],
-    ['choices outside the space', { elastic: { kernelSizes: [3, 9] } }, /elastic\.kernelSizes must be .*3, 5, 7/],
+    ['choices outside the space', { elastic: { kernelSizes: [3, 9] } }, /elastic\.kernelSizes must be .*3, 5/],
     ['choices without the largest', { elastic: { expandRatios: [3, 4] } }, /with the space's largest, 6/],
     ['depths of too few stages', { elastic: { depths: [[2]] } }, /a list of 3 lists, one per stage/],
     ['a phase that trains nothing', { largestEvery: 0, smallest: false, subnetsPerStep: 0 }, /trains something/],
