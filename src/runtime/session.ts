@@ -10,6 +10,11 @@ export interface SessionOptions {
   readonly optimization: 'disabled' | 'all';
   /** Keep freed activations for the next run; true unless told. Off, memory goes back at once and repeated runs are slower. */
   readonly memoryArena?: boolean;
+  /**
+   * Plan one block for all values of a run after having seen one; true unless told. The block comes on top of what the first run was given, so that
+   * a session of static shapes holds two fifths more memory, and no run is faster for it (measured on training steps).
+   */
+  readonly memoryPattern?: boolean;
   /** ONNX Runtime's names, in order of preference; `['cpu']` unless told. */
   readonly executionProviders?: readonly string[];
 }
@@ -104,6 +109,7 @@ export async function createSession(model: Uint8Array, options: SessionOptions):
     executionMode: 'sequential',
     graphOptimizationLevel: optimization,
     enableCpuMemArena: options.memoryArena ?? true,
+    enableMemPattern: options.memoryPattern ?? true,
     logSeverityLevel: 3, // errors only: warnings about constant folding and the like are noise on stderr
     // Waiting threads that spin cost 5x on a machine whose cores are shared (measured 9.99 against 1.84 ms a run).
     extra: { 'session.intra_op.allow_spinning': '0' },

@@ -74,6 +74,7 @@ export class NetSession {
     const session = await createSession(graph.model, {
       threads,
       optimization: 'disabled',
+      memoryPattern: false,
       ...(executionProviders === undefined ? {} : { executionProviders }),
     });
     return new NetSession(session, graph, options);
