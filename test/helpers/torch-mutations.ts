@@ -44,6 +44,12 @@ function range(bytes: Uint8Array, rng: Rng, most = 64): [number, number] {
   return [start, Math.min(bytes.length, start + rng.int(most))];
 }
 
+/** The next operand of BININT1: sizes, strides and offsets of small files are such. */
+function changeSmallNumber(copy: Uint8Array, from: number, rng: Rng): void {
+  const at = copy.indexOf(0x4b, from);
+  if (at >= 0 && at + 1 < copy.length) copy[at + 1] = rng.chance(0.7) ? rng.int(8) : rng.int(256);
+}
+
 const MUTATIONS: readonly Mutation[] = [
   (bytes, rng) => change(bytes, (copy, at) => copy.set([copy[at]! ^ (1 << rng.int(8))], at), rng),
   (bytes, rng) => change(bytes, (copy, at) => copy.set([rng.int(256)], at), rng),
@@ -56,6 +62,7 @@ const MUTATIONS: readonly Mutation[] = [
       },
       rng,
     ),
+  (bytes, rng) => change(bytes, (copy, at) => changeSmallNumber(copy, at, rng), rng),
   (bytes, rng) => bytes.slice(0, rng.int(bytes.length + 1)),
   (bytes, rng) => {
     const [start, end] = range(bytes, rng);
