@@ -5,8 +5,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { lockDataDir, readServerUrl } from '../../src/store/data-dir.js';
 import { processStart } from '../../src/files/process-identity.js';
+import { lockDataDir, readServerUrl } from '../../src/store/data-dir.js';
 
 let scratch: string;
 let dir: string;
