@@ -8,32 +8,20 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Lowering } from '../src/autodiff/term.js';
-import { makeRng, type Rng } from '../src/common/rng.js';
+import { makeRng } from '../src/common/rng.js';
 import { createSession, type ModelSession } from '../src/runtime/session.js';
 import { maxArch } from '../src/space/arch.js';
 import { archCosts } from '../src/space/costs.js';
 import { lower } from '../src/space/lower.js';
 import { parseSpace } from '../src/space/parse-space.js';
-import { sampleArch } from '../src/space/sample.js';
 import type { Arch, SearchSpace } from '../src/space/types.js';
 import { type FloatTensor, floats, sizeOf } from '../src/tensor/tensor.js';
 import { probeLowering } from '../src/train/probe-nchwc.js';
 import { buildStepGraph, type StepGraph } from '../src/train/step-graph.js';
+import { meanArch } from './training-setup.js';
 
 const BATCH = 64;
 const ROUNDS = 9;
-/** Sub-networks that the mean one is chosen from. */
-const SAMPLES = 500;
-
-/** The sampled sub-network whose multiply-accumulates are nearest to the sample's mean. */
-function meanArch(space: SearchSpace, rng: Rng): Arch {
-  const archs = Array.from({ length: SAMPLES }, () => sampleArch(space, rng));
-  const macs = archs.map((arch) => archCosts(space, arch).macs);
-  const mean = macs.reduce((sum, value) => sum + value, 0) / SAMPLES;
-  const distance = (i: number): number => Math.abs((macs[i] ?? 0) - mean);
-  const nearest = macs.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0);
-  return archs[nearest] ?? maxArch(space);
-}
 
 function randomFeeds(space: SearchSpace, arch: Arch, graph: StepGraph): Record<string, FloatTensor> {
   const rng = makeRng(1);

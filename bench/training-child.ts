@@ -20,7 +20,7 @@ import { sharedFloats, WorkerCrew } from '../src/train/worker-crew.js';
 import { benchBatch, roughWeights, UPDATE } from './training-setup.js';
 
 /** So many steps of one network. */
-export interface StepsRequest {
+interface StepsRequest {
   readonly kind: 'steps';
   readonly key: string;
   readonly arch: Arch;
@@ -30,7 +30,7 @@ export interface StepsRequest {
 }
 
 /** So many steps of a recipe on worker threads. */
-export interface CrewRequest {
+interface CrewRequest {
   readonly kind: 'crew';
   readonly key: string;
   readonly recipe: Recipe;

@@ -38,7 +38,7 @@ const SETTINGS = {
   quick: { batch: 8, rounds: 2, stepsPerTurn: 1, elasticRounds: 1, workerRounds: 1, minutes: 0.05 },
 } as const;
 
-export type TrainingSettings = { readonly [K in keyof (typeof SETTINGS)['full']]: number };
+type TrainingSettings = { readonly [K in keyof (typeof SETTINGS)['full']]: number };
 
 /** Both sides and what they are given. */
 export interface Sides {

@@ -36,7 +36,7 @@ export async function chooseLowering(name: string): Promise<Lowering> {
 }
 
 /** What step graphs are made of, and what runs them. */
-export interface StepBackend {
+interface StepBackend {
   readonly lowering: Lowering;
   /** ONNX Runtime's names in order of preference; absent for the CPU alone. */
   readonly executionProviders?: readonly string[];
