@@ -12,7 +12,7 @@ import { expectedTensors, optionalTensors } from './expected-tensors.js';
 import type { Bundle, ImageSet, SupernetTensors } from './types.js';
 
 /** The files of a bundle's folder. Further ones (predictors) may be listed in `bundle.json` and are read by their own rooms. */
-const BUNDLE_FILES = {
+export const BUNDLE_FILES = {
   card: 'bundle.json',
   space: 'space.json',
   weights: 'weights.safetensors',

@@ -1,7 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import {
-  clipScale,
-  globalNorm,
+  clipped,
   type Optimizer,
   type OptimizerState,
   type ScaledGradient,
@@ -55,9 +54,8 @@ export class Muon implements Optimizer {
   }
 
   async update(state: OptimizerState, gradient: Float32Array, settings: UpdateSettings): Promise<number> {
-    const norm = globalNorm(gradient);
-    if (!Number.isFinite(norm)) return norm;
-    const scaled = { values: gradient, scale: clipScale(norm, settings.clipNorm) };
+    const scaled = clipped(gradient, settings.clipNorm);
+    if (!Number.isFinite(scaled.norm)) return scaled.norm;
     stepAdamW(this.#others, state, scaled, { ...settings, ...this.#choice });
     const directions = await this.#orthogonalizer.run(this.#momenta(state, scaled));
     const lr = settings.lr * this.#choice.matrixLrScale;
@@ -70,7 +68,7 @@ export class Muon implements Optimizer {
         state.weights[offset + i] = state.weights[offset + i]! * keep - step * direction[i]!;
       }
     }
-    return norm;
+    return scaled.norm;
   }
 
   /** Advances the momentum of every matrix, in place; returns the Nesterov look-ahead of each. */

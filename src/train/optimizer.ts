@@ -36,11 +36,12 @@ export function globalNorm(gradient: Float32Array): number {
 }
 
 /**
- * The factor that clips a gradient. Source: PyTorch's `clip_grad_norm_`
- * @param norm its global norm
+ * A gradient with the factor that clips it, and its norm before. Source: PyTorch's `clip_grad_norm_`
+ * @param values flat, not changed
  */
-export function clipScale(norm: number, clipNorm: number): number {
-  return norm > clipNorm ? clipNorm / norm : 1;
+export function clipped(values: Float32Array, clipNorm: number): ScaledGradient & { readonly norm: number } {
+  const norm = globalNorm(values);
+  return { values, norm, scale: norm > clipNorm ? clipNorm / norm : 1 };
 }
 
 /**
@@ -117,12 +118,11 @@ export class ElementwiseOptimizer implements Optimizer {
   }
 
   async update(state: OptimizerState, gradient: Float32Array, settings: UpdateSettings): Promise<number> {
-    const norm = globalNorm(gradient);
-    if (!Number.isFinite(norm)) return norm;
-    const scaled = { values: gradient, scale: clipScale(norm, settings.clipNorm) };
+    const scaled = clipped(gradient, settings.clipNorm);
+    if (!Number.isFinite(scaled.norm)) return scaled.norm;
     if (this.#choice.kind === 'sgd') stepSgd(this.#layout.slots, state, scaled, { ...settings, ...this.#choice });
     else stepAdamW(this.#layout.slots, state, scaled, { ...settings, ...this.#choice });
-    return norm;
+    return scaled.norm;
   }
 
   async release(): Promise<void> {

@@ -4,15 +4,13 @@ import { BespokeError } from '../common/errors.js';
 import { makeRng } from '../common/rng.js';
 import { parseSpace } from '../space/parse-space.js';
 import type { SearchSpace } from '../space/types.js';
+import { BUNDLE_FILES } from '../supernet/bundle.js';
 import { decodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor, Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint } from './checkpoint.js';
 import { initSupernet } from './initialize.js';
 import { layoutOf, unflatten } from './parameter-layout.js';
 import { WEIGHTS_FILE } from './run.js';
-
-/** Name of a bundle's weights. */
-const BUNDLE_WEIGHTS_FILE = 'weights.safetensors';
 
 /** Weights that a run starts from. */
 export interface StartWeights {
@@ -32,11 +30,11 @@ function fromFile(path: string): ReadonlyMap<string, Tensor> {
 
 /** A finished run or a bundle has weights; a stopped run has a checkpoint, whose average counts where it keeps one. */
 function fromFolder(dir: string): ReadonlyMap<string, Tensor> {
-  const finished = [WEIGHTS_FILE, BUNDLE_WEIGHTS_FILE].map((name) => join(dir, name)).find((path) => existsSync(path));
+  const finished = [WEIGHTS_FILE, BUNDLE_FILES.weights].map((name) => join(dir, name)).find((path) => existsSync(path));
   if (finished !== undefined) return fromFile(finished);
   const found = loadCheckpoint(dir);
   if (found === undefined)
-    refuse(dir, `a folder with ${WEIGHTS_FILE}, ${BUNDLE_WEIGHTS_FILE} or a checkpoint is wanted`);
+    refuse(dir, `a folder with ${WEIGHTS_FILE}, ${BUNDLE_FILES.weights} or a checkpoint is wanted`);
   const spacePath = join(dir, 'space.json');
   const layout = layoutOf(initSupernet(parseSpace(JSON.parse(readFileSync(spacePath, 'utf8')), spacePath), makeRng(0)));
   const { weights, average } = found.checkpoint;
