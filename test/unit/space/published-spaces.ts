@@ -22,17 +22,14 @@ export const PROXYLESS = publishedSpace('ofa-proxyless-w1.3');
 /** The published OFAResNets. */
 export const RESNET50 = publishedSpace('ofa-resnet50');
 
-/** The published ResNets' space at half the stage widths and 100 classes: the reference data's `resnet50_small`. */
+/** The page whose example is the reference data's `resnet50_small`: the published ResNets' space, narrower and of 100 classes. */
+export const NEW_SPACE_PAGE = readFileSync(new URL('../../../docs/adding-a-search-space.md', import.meta.url), 'utf8');
+
+/** The space that this page describes, word for word. */
 export function smallResNet(): SearchSpace {
-  if (RESNET50.family !== 'resnet-d') throw new Error('the published ResNet is of another family');
-  const halved = [
-    [80, 104, 128],
-    [128, 152, 192],
-    [208, 256, 320],
-    [416, 512, 640],
-  ];
-  const stages = RESNET50.stages.map((stage, index) => ({ ...stage, widths: halved[index] ?? [] }));
-  return { ...RESNET50, id: 'resnet50-small', classes: 100, stages };
+  const example = /```json\n([\s\S]*?)```/.exec(NEW_SPACE_PAGE)?.[1];
+  if (example === undefined) throw new Error('docs/adding-a-search-space.md has no JSON');
+  return parseSpace(JSON.parse(example), 'docs/adding-a-search-space.md');
 }
 
 /** The search space of the bundled supernet. */
