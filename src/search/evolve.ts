@@ -7,6 +7,7 @@ import { axisCost } from './costs.js';
 import {
   crossGenomes,
   everyGenome,
+  fromArch,
   type Genetics,
   type Genome,
   genomeKey,
@@ -68,12 +69,18 @@ interface Run {
   generations: number;
 }
 
+/** Along what the front runs: the goal's cost, or else what was asked. */
+function axisOf({ goal = 'accuracy', frontAxis }: SearchOptions): string {
+  if (goal === 'accuracy') return frontAxis;
+  return goal === 'latency' ? 'maxLatencyMs' : 'macs';
+}
+
 function startRun(options: SearchOptions): Run {
   const { space, constraints, objective, evaluations, now, maxSeconds } = options;
   invariant(evaluations >= 1, () => `a search needs at least one evaluation, got ${evaluations}`);
   const genetics = makeGenetics(space, options.resolutions);
   const surrogate = makeSurrogate(genetics);
-  const axis = axisCost(options.frontAxis, constraints, options.describe);
+  const axis = axisCost(axisOf(options), constraints, options.describe);
   return {
     options,
     genetics,
@@ -104,7 +111,7 @@ async function takeIn(run: Run, genomes: readonly Genome[]): Promise<void> {
   const isDue = (point.evaluations - (last?.evaluations ?? 0)) * HISTORY_POINTS >= options.evaluations;
   if (last === undefined || isDue) {
     history.push(point);
-    options.onProgress?.(point);
+    options.onProgress?.(point, () => frontOf(run));
   }
 }
 
@@ -149,7 +156,7 @@ function breed(run: Run): Genome[] {
     cost: (archs) => constraint.cost(archs),
     max: constraint.max,
   }));
-  const axis = axisCost(options.frontAxis, options.constraints, options.describe);
+  const axis = axisCost(axisOf(options), options.constraints, options.describe);
   for (const { center, maxCost } of pickCenters(run)) {
     const within = Number.isFinite(maxCost) ? [...limits, { cost: axis, max: maxCost }] : limits;
     offered.push(...promisingSwaps(center, { genetics, surrogate, scorer, limits: within, count }));
@@ -173,7 +180,8 @@ async function evolve(run: Run): Promise<void> {
   const random = Array.from({ length: first }, () => randomGenome(genetics, rng));
   // The smallest feasible architectures come first: where little is feasible, they are what there is.
   const smallest = findFeasible(genetics, options.constraints);
-  await takeIn(run, [...smallest, ...shrinkToFit(genetics, random, options.constraints, rng)]);
+  const warm = (options.warmStart ?? []).flatMap((arch) => fromArch(genetics, arch) ?? []);
+  await takeIn(run, [...warm, ...smallest, ...shrinkToFit(genetics, random, options.constraints, rng)]);
   if (run.pool.elite.length === 0) return; // nothing is feasible
   let fruitless = 0;
   let left = MAX_OFFERED * options.evaluations;
@@ -197,20 +205,26 @@ function candidatesOf({ options }: Run, scored: readonly Scored[]): Candidate[] 
   }));
 }
 
+/** Candidates of the front that score well enough, by ascending cost. */
+function frontOf(run: Run): Candidate[] {
+  const { minScore = Number.NEGATIVE_INFINITY } = run.options;
+  return candidatesOf(
+    run,
+    run.pool.front.filter(({ score }) => score >= minScore),
+  );
+}
+
 function finish(run: Run): SearchResult {
   const { options, pool, scorer, history, generations } = run;
   const { minScore = Number.NEGATIVE_INFINITY } = options;
   const bestScore = pool.elite[0]!.score;
   if (bestScore < minScore) throw belowMinScore(options.space.id, minScore, bestScore);
-  const front = candidatesOf(
-    run,
-    pool.front.filter(({ score }) => score >= minScore),
-  );
+  const front = frontOf(run);
   const last: SearchProgress = { evaluations: scorer.evaluations, bestTop1: bestScore, frontSize: pool.front.length };
-  options.onProgress?.(last);
+  options.onProgress?.(last, () => front);
   const isListed = history[history.length - 1]?.evaluations === last.evaluations;
   return {
-    best: front[front.length - 1]!,
+    best: (options.goal ?? 'accuracy') === 'accuracy' ? front[front.length - 1]! : front[0]!,
     paretoFront: front,
     evaluations: scorer.evaluations,
     generations,

@@ -102,6 +102,26 @@ export function toArch(genetics: Genetics, genome: Genome): Arch {
   return { spaceId: space.id, kernelSizes, expandRatios, depths, widthIndices, resolution };
 }
 
+/** The normalized genome of an architecture; undefined if it has a choice or resolution that these genetics lack. */
+export function fromArch(genetics: Genetics, arch: Arch): Genome | undefined {
+  const { space, slots, depths, choices, resolutions } = genetics;
+  if (arch.spaceId !== space.id || arch.kernelSizes.length !== slots || arch.expandRatios.length !== slots) {
+    return undefined;
+  }
+  const genes: number[] = [];
+  for (let slot = 0; slot < slots; slot++) {
+    const [kernel, expandRatio] = [arch.kernelSizes[slot], arch.expandRatios[slot]];
+    genes.push(choices.of.findIndex((choice) => choice.kernel === kernel && choice.expandRatio === expandRatio));
+  }
+  depths.forEach((list, index) => {
+    genes.push(list.indexOf(arch.depths[index] ?? -1));
+  });
+  for (let index = 0; index < genetics.widths; index++) genes.push(arch.widthIndices?.[index] ?? -1);
+  genes.push(resolutions.indexOf(arch.resolution));
+  const isKnown = genes.every((gene, index) => gene >= 0 && gene < genetics.values[index]!);
+  return isKnown && genes.length === genetics.length ? normalize(genetics, Uint8Array.from(genes)) : undefined;
+}
+
 /**
  * A number that names a normalized genome.
  * In small spaces the genes are its digits, so it is exact. In larger ones it is a 53-bit hash: that two of a million genomes

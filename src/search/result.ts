@@ -4,6 +4,12 @@ import type { Candidate, Constraint, Objective } from './types.js';
 /** What a candidate says beside its accuracy. */
 export type CandidateFigures = Omit<Candidate, 'arch' | 'archId' | 'predictedTop1' | 'predictedTop1Interval'>;
 
+/**
+ * What the best candidate is: of the highest score, or of the lowest latency or fewest MACs among those that reach `minScore`.
+ * Every search gives the whole front; the goal says which end of it counts, and along which cost it runs.
+ */
+export type SearchGoal = 'accuracy' | 'latency' | 'macs';
+
 /** A point of the search's progress. */
 export interface SearchProgress {
   /** Architectures scored so far. */
@@ -31,12 +37,17 @@ export interface SearchOptions {
   readonly frontAxis: string;
   /** Lowest score that is good enough, in the objective's units. */
   readonly minScore?: number;
+  /** What is best; `accuracy` unless told. With `latency` and `macs` the front runs along that cost, whatever `frontAxis` says. */
+  readonly goal?: SearchGoal;
+  /** Architectures to begin with, such as an earlier front: scored first where they are in the space and meet the constraints. */
+  readonly warmStart?: readonly Arch[];
   /** Time limit, seconds on `now`'s clock; results then depend on the machine. */
   readonly maxSeconds?: number;
   /** A monotonic clock, seconds; without it there is no time limit. */
   readonly now?: () => number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: SearchProgress) => void;
+  /** The second argument describes the front so far when it is called, in the order of `paretoFront`. */
+  readonly onProgress?: (progress: SearchProgress, front: () => readonly Candidate[]) => void;
 }
 
 export interface SearchResult {
