@@ -6,20 +6,14 @@ import { PREDICTOR_FILES } from '../predictors/file.js';
 import type { SearchSpace } from '../space/types.js';
 import { addBundleFiles, loadBundle, writeBundle } from '../supernet/bundle.js';
 import { importCheckpoint } from '../supernet/import-checkpoint.js';
-import type { ImageSet, InputSpec } from '../supernet/types.js';
 import { EXIT } from './arguments.js';
-import { convertPredictor, openCheckpoint, readWhole } from './checkpoint-file.js';
+import { convertPredictor, openCheckpoint } from './checkpoint-file.js';
 import { folderId } from './folder-id.js';
 import { formatCount } from './format.js';
 import { writeOut } from './jobs.js';
+import { assertNewFolder, NO_IMAGES, newBundleMeaning, readClassNames } from './new-bundle.js';
 import { knownSpaces, resolveSpace } from './spaces.js';
 import type { Terminal } from './terminal.js';
-
-/** Mean and standard deviation of ImageNet's training images per channel, for pixels from 0 to 1. Source: torchvision's reference models */
-const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
-/** Share of the image's side that is cut out after resizing: 224 of 256, as the published code evaluates. */
-const CROP_FRACTION = 0.875;
-const NO_IMAGES: ImageSet = { count: 0, height: 0, width: 0, channels: 0, pixels: new Uint8Array(0) };
 
 /** The space that a file is said to be of, and all that are known. */
 async function spacesFor(
@@ -28,39 +22,6 @@ async function spacesFor(
 ): Promise<{ space: SearchSpace; others: SearchSpace[] }> {
   const space = await resolveSpace(name, modelDirs);
   return { space, others: (await knownSpaces(modelDirs)).map((known) => known.space) };
-}
-
-/** What the published networks were trained on: RGB images of ImageNet, normalized per channel. */
-function inputOf({ id, inputChannels }: SearchSpace): InputSpec {
-  if (inputChannels !== 1 && inputChannels !== 3) {
-    throw new BespokeError(
-      'invalid-request',
-      `the space "${id}" has ${inputChannels} input channels; bundles have 1 (grey) or 3 (RGB)`,
-    );
-  }
-  const isRgb = inputChannels === 3;
-  return {
-    channels: inputChannels,
-    channelOrder: isRgb ? 'rgb' : 'grey',
-    range: [0, 1],
-    mean: isRgb ? IMAGENET.mean : [0],
-    std: isRgb ? IMAGENET.std : [1],
-    resize: 'bilinear',
-    antialias: true,
-    cropFraction: CROP_FRACTION,
-  };
-}
-
-/** The names of the classes, one a line; numbers where no file is given. */
-async function readClassNames(path: string | undefined, classes: number): Promise<string[]> {
-  if (path === undefined) return Array.from({ length: classes }, (_, i) => `class ${i}`);
-  const text = new TextDecoder().decode(await readWhole(path));
-  const names = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  if (names.length === classes) return names;
-  throw new BespokeError(
-    'invalid-request',
-    `"${path}" has ${names.length} lines of class names; the space has ${classes} classes`,
-  );
 }
 
 export interface ImportSupernetCommand {
@@ -80,10 +41,9 @@ export async function importSupernetCommand(
   options: ImportSupernetCommand,
 ): Promise<number> {
   const { file, out } = options;
-  if (existsSync(join(out, 'bundle.json'))) {
-    throw new BespokeError('conflict', `"${out}" holds a bundle already; give another --out, or remove it first`);
-  }
-  const { space, others } = await spacesFor(options.space, modelDirs);
+  await assertNewFolder(out);
+  const { space, input, classNames } = await newBundleMeaning(options.space, modelDirs);
+  const others = (await knownSpaces(modelDirs)).map((known) => known.space);
   const { fileSha256, format, tensors } = await openCheckpoint(file);
   const supernet = importCheckpoint(space, tensors, { where: `"${file}"`, others });
   const id = options.id ?? folderId(out);
@@ -92,8 +52,8 @@ export async function importSupernetCommand(
     title: options.title ?? `${id}, imported from ${basename(file)}`,
     space,
     tensors: supernet,
-    input: inputOf(space),
-    classNames: await readClassNames(options.classes, space.classes),
+    input,
+    classNames: options.classes === undefined ? classNames : await readClassNames(options.classes, space.classes),
     calibration: NO_IMAGES,
     verification: NO_IMAGES,
     figures: { imported: { file: basename(file), fileSha256, format } },

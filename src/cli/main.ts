@@ -6,7 +6,7 @@ import { VERSION } from '../version.js';
 import { EXIT } from './arguments.js';
 import { addFinetuning } from './commands/finetuning.js';
 import { addHardware } from './commands/hardware.js';
-import { addSupernetImport } from './commands/imports.js';
+import { addSupernetImport, addSupernetInit } from './commands/imports.js';
 import { addJobs } from './commands/jobs.js';
 import { addOffline } from './commands/offline.js';
 import { addOwnData } from './commands/own-data.js';
@@ -35,6 +35,7 @@ function makeProgram(): Command {
   addFinetuning(program);
   const supernet = program.command('supernet').description('supernets');
   addSupernetImport(supernet);
+  addSupernetInit(supernet);
   addSupernetSort(supernet);
   for (const command of program.commands) command.exitOverride();
   return program;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { integerList } from '../arguments.js';
+import { integerList, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 
 interface SupernetOptions extends CommandOptions {
@@ -23,6 +23,24 @@ export function addSupernetImport(supernet: Command): void {
     .action(
       run<SupernetOptions>(async ({ terminal, config }, options, [file = '']) =>
         (await import('../imports.js')).importSupernetCommand(terminal, config.modelDirs, { ...options, file }),
+      ),
+    );
+}
+
+/** `supernet init`: random weights. */
+export function addSupernetInit(supernet: Command): void {
+  supernet
+    .command('init')
+    .description('a supernet of random weights becomes a bundle: a search space can be tried before it is trained')
+    .requiredOption('--space <space>', 'id or JSON file of the search space')
+    .requiredOption('--out <dir>', 'folder of the bundle')
+    .option('--seed <n>', 'which weights: the same seed gives the same bytes', wholeNumber, 1)
+    .option('--id <id>', "the supernet's id (default: the folder's name)")
+    .option('--title <text>', 'what people read')
+    .option('--classes <file>', 'names of the classes, one a line (default: numbers)')
+    .action(
+      run<SupernetOptions & { readonly seed: number }>(async ({ terminal, config }, options) =>
+        (await import('../random-supernet.js')).initSupernetCommand(terminal, config.modelDirs, options),
       ),
     );
 }
