@@ -30,6 +30,8 @@ interface TrainedCard extends CardCommon {
   readonly quality: PredictorQuality;
   /** |predicted - measured| of the held-out architectures, ascending; fractions. */
   readonly absoluteResiduals: readonly number[];
+  /** measured - predicted of the same architectures, ascending: what one-sided bounds are made of. Cards of before they were kept lack it. */
+  readonly residuals?: readonly number[];
 }
 
 /** Where an imported predictor comes from. */
@@ -100,6 +102,7 @@ const TRAINED_RULES = {
   seed: Number.isSafeInteger,
   quality: isQuality,
   absoluteResiduals: isAscending,
+  residuals: (value) => value === undefined || isAscending(value),
 } as const satisfies Rules<TrainedCard>;
 
 const IMPORTED_RULES = { ...COMMON_RULES, imported: isImportedFrom } as const satisfies Rules<ImportedCard>;

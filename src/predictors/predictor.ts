@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { conformalLowerQuantile, conformalQuantile, highestConfidence } from '../common/conformal.js';
 import { BespokeError } from '../common/errors.js';
 import { encodeModel } from '../onnx/codec.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
@@ -10,7 +11,7 @@ import { floats } from '../tensor/tensor.js';
 import type { PredictorCard } from './card.js';
 import { decodePredictor, PREDICTOR_FILES, type PredictorBytes } from './file.js';
 import { ensembleModel } from './mlp-graph.js';
-import { conformalHalfWidth, fractionInterval, type PredictorQuality } from './quality.js';
+import { fractionInterval, type PredictorQuality } from './quality.js';
 
 /** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
 const BATCH = 1024;
@@ -44,6 +45,13 @@ export interface AccuracyPredictor {
    * @throws BespokeError `invalid-request` for a higher one
    */
   interval(score: number, confidence: number): Interval;
+  /**
+   * How far the measured top-1 may lie below a score: it is at least `score - shortfall(confidence)` with that probability, by the same
+   * residuals. Negative where the predictor mostly guesses too low.
+   * @param confidence 0..1, exclusive
+   * @throws BespokeError `invalid-request` for one that the residuals do not allow, and of an imported predictor, which has none
+   */
+  shortfall(confidence: number): number;
   release(): Promise<void>;
 }
 
@@ -91,16 +99,37 @@ async function scoreArchs(
   return scores;
 }
 
+function tooConfident(count: number, confidence: number): BespokeError {
+  return new BespokeError(
+    'invalid-request',
+    `the predictor has ${count} held-out architectures, which allow a confidence up to ${highestConfidence(count).toFixed(4)}; asked was ${confidence}`,
+  );
+}
+
 function intervalOf(card: PredictorCard, value: number, confidence: number): Interval {
   if (card.imported !== undefined) return { low: 0, high: 1 };
-  const half = conformalHalfWidth(card.absoluteResiduals, confidence);
-  if (half !== undefined) return fractionInterval(value, half);
-  const count = card.absoluteResiduals.length;
-  const most = (count / (count + 1)).toFixed(4);
-  throw new BespokeError(
-    'invalid-request',
-    `the predictor has ${count} held-out architectures, which allow a confidence up to ${most}; asked was ${confidence}`,
-  );
+  const half = conformalQuantile(card.absoluteResiduals, confidence);
+  if (half === undefined) throw tooConfident(card.absoluteResiduals.length, confidence);
+  return fractionInterval(value, half);
+}
+
+function shortfallOf(card: PredictorCard, confidence: number): number {
+  if (card.imported !== undefined) {
+    throw new BespokeError(
+      'invalid-request',
+      `nothing is known of how far the imported accuracy predictor errs, so no top-1 can be promised with a confidence; asked was ${confidence}`,
+    );
+  }
+  const { residuals, absoluteResiduals } = card;
+  if (residuals === undefined) {
+    // Sizes alone: a bound on both sides holds on one, only wider than it had to be.
+    const half = conformalQuantile(absoluteResiduals, confidence);
+    if (half === undefined) throw tooConfident(absoluteResiduals.length, confidence);
+    return half;
+  }
+  const lower = conformalLowerQuantile(residuals, confidence);
+  if (lower === undefined) throw tooConfident(residuals.length, confidence);
+  return -lower;
 }
 
 async function readPredictor(dir: string): Promise<PredictorBytes> {
@@ -144,6 +173,7 @@ export async function loadPredictor(
     score,
     asObjective: () => ({ score }),
     interval: (value, confidence) => intervalOf(card, value, confidence),
+    shortfall: (confidence) => shortfallOf(card, confidence),
     release: () => session.release(),
   };
 }

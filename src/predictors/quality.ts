@@ -49,19 +49,6 @@ export function predictorQuality(predicted: ArrayLike<number>, labels: MeasuredL
   };
 }
 
-/**
- * A split-conformal interval: the true value of an architecture drawn like the held-out ones lies in it with at least that probability.
- * @param absoluteResiduals |predicted - measured| of held-out architectures, ascending
- * @param confidence 0..1, exclusive
- * @returns half the interval's width; undefined where the residuals are too few for that confidence
- * Source: Lei et al., "Distribution-free predictive inference for regression", JASA 2018, section 2.2
- */
-export function conformalHalfWidth(absoluteResiduals: ArrayLike<number>, confidence: number): number | undefined {
-  invariant(confidence > 0 && confidence < 1, () => `a confidence lies between 0 and 1, got ${confidence}`);
-  const rank = Math.ceil((absoluteResiduals.length + 1) * confidence);
-  return absoluteResiduals[rank - 1];
-}
-
 /** `value` plus or minus `half`, kept within 0..1. */
 export function fractionInterval(value: number, half: number): Interval {
   return { low: Math.max(0, value - half), high: Math.min(1, value + half) };

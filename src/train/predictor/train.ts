@@ -1,3 +1,4 @@
+import { absoluteAscending } from '../../common/conformal.js';
 import { BespokeError } from '../../common/errors.js';
 import { makeRng, shuffled } from '../../common/rng.js';
 import type { WorkOptions } from '../../common/work.js';
@@ -77,6 +78,7 @@ export async function trainPredictor(
     top1: held.map(({ top1 }) => top1),
     halves: [held.map(({ halves }) => halves[0]), held.map(({ halves }) => halves[1])],
   });
+  const residuals = held.map(({ top1 }, i) => top1 - predicted[i]!).sort((a, b) => a - b);
   const bytes = encodePredictor(ensemble, {
     spaceId: space.id,
     weightsSha256: header.weightsSha256,
@@ -85,7 +87,8 @@ export async function trainPredictor(
     labelImages: header.images,
     seed: options.seed,
     quality,
-    absoluteResiduals: held.map(({ top1 }, i) => Math.abs(predicted[i]! - top1)).sort((a, b) => a - b),
+    absoluteResiduals: [...absoluteAscending(residuals)],
+    residuals,
   });
   return { bytes, quality, trainedOn: train.length };
 }

@@ -114,6 +114,17 @@ describe('an accuracy predictor', () => {
     expect(() => predictor.interval(0.9, 0.95)).toThrow(/9 held-out architectures.*0\.9000.*0\.95/);
   });
 
+  it('bounds the measured accuracy from below by its signed residuals, or by their sizes where it has no others', async () => {
+    expect((await load()).shortfall(0.8)).toBeCloseTo(0.008, 12);
+    const residuals = [-0.03, -0.02, -0.01, 0, 0.001, 0.002, 0.004, 0.006, 0.01];
+    const signed = await loadPredictor(edited({ residuals }), target);
+    expect(signed.shortfall(0.8)).toBeCloseTo(0.02, 12); // the 8th from above of nine
+    expect(signed.shortfall(0.9)).toBeCloseTo(0.03, 12);
+    expect(signed.shortfall(0.4)).toBeCloseTo(-0.002, 12); // 4th from above: it mostly guesses too low
+    expect(() => signed.shortfall(0.95)).toThrow(/9 held-out architectures.*0\.9000.*0\.95/);
+    await signed.release();
+  });
+
   it('refuses another supernet, space or encoding', async () => {
     const refusals: [object, RegExp][] = [
       [{ weightsSha256: 'b'.repeat(64) }, /trained for the weights b{64}; the supernet has a{64}/],
@@ -122,6 +133,7 @@ describe('an accuracy predictor', () => {
       [{ resolutions: [16] }, /resolutions 16, which the space does not have/],
       [{ encoding: 'other' }, /encoding "other"/],
       [{ absoluteResiduals: [0.2, 0.1] }, /absoluteResiduals/],
+      [{ residuals: [0.2, 0.1] }, /residuals/],
       [{ tensorsSha256: 'c' }, /sha256/],
       [{ features: features + 1 }, /its input has/],
       [{ quality: {} }, /quality/],
