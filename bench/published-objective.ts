@@ -5,7 +5,7 @@ import type { Arch } from '../src/space/types.js';
 import { MBV3_W10 } from '../test/unit/space/published-spaces.js';
 
 /** The reference data folder. */
-const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
+export const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
 
 /** A synthetic accuracy in points over the published space; its optima under MAC limits are exact, by dynamic programming. */
 interface PublishedObjective {
