@@ -1,5 +1,6 @@
 import { BespokeError } from '../common/errors.js';
 import type { components } from '../generated/openapi.js';
+import { noPredictor } from '../specialize/no-predictor.js';
 import type { Constraints, SpecializationRequest } from '../specialize/types.js';
 import type { Catalog, EstimateRequest, HardwareInfo, LatencyStatistic, SupernetInfo } from './ports.js';
 
@@ -56,7 +57,9 @@ function chooseStatistic(
   const offered = hardware.latencyModels
     .filter((model) => model.spaceId === supernet.spaceId)
     .flatMap((model) => model.statistics);
-  const wanted = given.latencyStatistic ?? DEFAULT_STATISTIC;
+  // What the hardware type gives, where that is not the usual one: imported tables state means.
+  const usual = offered.includes(DEFAULT_STATISTIC) ? DEFAULT_STATISTIC : (offered[0] ?? DEFAULT_STATISTIC);
+  const wanted = given.latencyStatistic ?? usual;
   if (offered.includes(wanted)) return wanted;
   if (given.latencyStatistic === undefined && given.maxLatencyMs === undefined) return undefined;
   const accepted = offered.length === 0 ? 'it has no latency model for this space' : `it gives ${offered.join(', ')}`;
@@ -94,7 +97,7 @@ function checkResolutions(resolutions: readonly number[], supernet: SupernetInfo
 /**
  * Fills in every default, once: inside, nothing is absent that has one.
  * @param body a body that keeps the contract
- * @throws `invalid-request`, `not-found`, `no-latency-data`
+ * @throws `invalid-request`, `not-found`, `no-latency-data`, `no-predictor`
  */
 export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationRequest {
   if (!hasLimit(body.constraints))
@@ -103,6 +106,7 @@ export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationR
       'must have at least one limit: maxLatencyMs, maxMacs, maxParams, maxModelBytes, maxPeakMemoryBytes or minTop1',
     );
   const supernet = findSupernet(catalog, body.supernetId);
+  if (!supernet.hasPredictor) throw noPredictor(supernet.id);
   const hardware = findHardware(catalog, body.hardwareId);
   if (body.resolutions !== undefined) checkResolutions(body.resolutions, supernet);
   const maxSeconds = body.search?.maxSeconds;
@@ -128,6 +132,7 @@ export function fillEstimate(body: EstimateBody, catalog: Catalog): EstimateRequ
   const given = body.constraints ?? {};
   if (archs.length === 0 && !hasLimit(given)) throw refused('', 'must have at least one architecture or one limit');
   const supernet = findSupernet(catalog, body.supernetId);
+  if (archs.length > 0 && !supernet.hasPredictor) throw noPredictor(supernet.id);
   const hardware = findHardware(catalog, body.hardwareId);
   const foreign = archs.findIndex((arch) => arch.spaceId !== supernet.spaceId);
   if (foreign >= 0) {

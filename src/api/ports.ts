@@ -25,6 +25,8 @@ export interface SupernetInfo {
   readonly classNames: readonly string[];
   readonly calibrationImages: number;
   readonly verificationImages: number;
+  /** Without an accuracy predictor nothing can be searched for; its own figures and `extract` are all there is. */
+  readonly hasPredictor: boolean;
   /** Figures of the model card: accuracies, predictor quality. JSON. */
   readonly figures: Readonly<Record<string, unknown>>;
 }
@@ -37,8 +39,12 @@ export interface LatencyModelInfo {
   readonly method: string;
   readonly revision: string;
   readonly resolutions: readonly number[];
-  readonly measuredAt: string;
-  readonly holdout: {
+  /** Absent where others measured it. */
+  readonly measuredAt?: string;
+  /** The imported files. */
+  readonly sources?: readonly { readonly file: string; readonly sha256: string; readonly resolution: number }[];
+  /** Absent where no whole network was measured. */
+  readonly holdout?: {
     readonly nets: number;
     readonly mapePercent: number;
     readonly p90Percent: number;

@@ -16,6 +16,7 @@ export const ERROR_TABLE = {
   'arch-out-of-space': { status: 422, title: 'The architecture is not in the search space' },
   'infeasible-constraints': { status: 422, title: 'No architecture meets the constraints' },
   'no-latency-data': { status: 422, title: 'The hardware type has no latency model for this space' },
+  'no-predictor': { status: 422, title: 'The supernet has no accuracy predictor' },
   'verification-failed': { status: 422, title: 'No candidate passed its checks' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong here' },

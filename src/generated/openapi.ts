@@ -438,7 +438,7 @@ export interface components {
             supernetId?: components["schemas"]["Name"];
             /** @description By default `local-cpu`. */
             hardwareId?: components["schemas"]["Name"];
-            /** @description At least one limit; `latencyStatistic` (by default p50) alone is none. */
+            /** @description At least one limit; `latencyStatistic` (by default p50, or else what the hardware type gives) alone is none. */
             constraints: components["schemas"]["RequestedConstraints"];
             /**
              * @description By default `accuracy`.
@@ -522,8 +522,11 @@ export interface components {
             peakMemoryBytes: components["schemas"]["Count"];
         };
         Check: {
-            /** @enum {string} */
-            id: "parity" | "maxLatencyMs" | "maxMacs" | "maxParams" | "maxModelBytes" | "maxPeakMemoryBytes" | "minTop1" | "structure";
+            /**
+             * @description `calibration` and `top1` are there only where the bundle has no images for it, and never measured.
+             * @enum {string}
+             */
+            id: "parity" | "maxLatencyMs" | "maxMacs" | "maxParams" | "maxModelBytes" | "maxPeakMemoryBytes" | "minTop1" | "structure" | "calibration" | "top1";
             /** @enum {string} */
             outcome: "passed" | "failed" | "notMeasured";
             limit?: number;
@@ -627,6 +630,8 @@ export interface components {
         Report: {
             /** @constant */
             schema: 1;
+            /** @description What nobody must overlook: statistics that were not calibrated, an accuracy that was not measured. Empty in the usual case. */
+            notices?: string[];
             id: components["schemas"]["Id"];
             createdAt: components["schemas"]["Time"];
             request: components["schemas"]["SpecializationRequest"];
@@ -651,7 +656,10 @@ export interface components {
                 name: string;
                 statistic: components["schemas"]["LatencyStatistic"];
                 revision: string;
-                errorPercent: number;
+                /** @enum {string} */
+                provenance?: "measured" | "table" | "fitted" | "coarse";
+                /** @description Mean error on networks held out of the latency model's fit; absent where there were none. */
+                errorPercent?: number;
             };
             timings: {
                 searchSeconds: number;
@@ -687,6 +695,8 @@ export interface components {
             classNames: string[];
             calibrationImages: components["schemas"]["Count"];
             verificationImages: components["schemas"]["Count"];
+            /** @description Without an accuracy predictor it cannot be specialized (`no-predictor`). */
+            hasPredictor: boolean;
             /** @description Figures of the model card. */
             figures: {
                 [key: string]: unknown;
@@ -701,9 +711,15 @@ export interface components {
             method: string;
             revision: string;
             resolutions: number[];
-            measuredAt: components["schemas"]["Time"];
-            /** @description Error on networks held out of the fit. */
-            holdout: {
+            measuredAt?: components["schemas"]["Time"];
+            /** @description The imported files. */
+            sources?: {
+                file: string;
+                sha256: string;
+                resolution: number;
+            }[];
+            /** @description Error on networks held out of the fit; absent where no whole network was measured, as for imported tables. */
+            holdout?: {
                 nets: components["schemas"]["Count"];
                 mapePercent: number;
                 p90Percent: number;
@@ -764,7 +780,7 @@ export interface components {
             supernet: boolean;
         };
         /** @enum {string} */
-        ProblemCode: "invalid-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "payload-too-large" | "unsupported-media-type" | "range-not-satisfiable" | "arch-out-of-space" | "infeasible-constraints" | "no-latency-data" | "verification-failed" | "rate-limited" | "internal" | "storage-failed" | "bundle-invalid" | "queue-unavailable" | "database-unavailable";
+        ProblemCode: "invalid-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "payload-too-large" | "unsupported-media-type" | "range-not-satisfiable" | "arch-out-of-space" | "infeasible-constraints" | "no-latency-data" | "no-predictor" | "verification-failed" | "rate-limited" | "internal" | "storage-failed" | "bundle-invalid" | "queue-unavailable" | "database-unavailable";
         /** @description RFC 9457; `type` is the path of the code's entry in docs/errors.md. */
         Problem: {
             type: string;
@@ -877,7 +893,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `infeasible-constraints` with `binding` and `nearestFeasible`, `no-latency-data`, or `arch-out-of-space`. */
+        /** @description `infeasible-constraints` with `binding` and `nearestFeasible`, `no-latency-data`, `no-predictor`, or `arch-out-of-space`. */
         Unprocessable: {
             headers: {
                 [name: string]: unknown;

@@ -6,6 +6,34 @@ import type { Check, Constraints, MeasuredFigures } from './types.js';
  */
 const PARITY_LIMIT = 1e-4;
 
+/** What a report says first of all where the bundle's images did not allow it. */
+const NOT_CALIBRATED =
+  "batch-normalization statistics were not calibrated: the bundle has no calibration images, and the supernet's own stay, with which a sub-network is usually inaccurate";
+const NO_ACCURACY = 'no accuracy was measured: the bundle has no labeled verification images; top-1 is predicted';
+
+/**
+ * What the bundle's images could not be used for, as checks that were not measured; none where it has both kinds.
+ * @param images those that statistics were calibrated on, and whether there are labeled ones to verify with
+ */
+export function imageChecks(images: {
+  readonly calibrationImages: number;
+  readonly isLabeled: boolean;
+}): readonly Check[] {
+  return [
+    ...(images.calibrationImages > 0
+      ? []
+      : [{ id: 'calibration', outcome: 'notMeasured', detail: NOT_CALIBRATED } as const]),
+    ...(images.isLabeled ? [] : [{ id: 'top1', outcome: 'notMeasured', detail: NO_ACCURACY } as const]),
+  ];
+}
+
+/** The sentences that a report begins with: what nobody must overlook. */
+export function noticesOf(checks: readonly Check[]): readonly string[] {
+  return checks
+    .filter(({ id }) => id === 'calibration' || id === 'top1')
+    .map(({ detail }) => `${detail.charAt(0).toUpperCase()}${detail.slice(1)}.`);
+}
+
 interface Rule {
   readonly id: Check['id'];
   readonly limit: number | undefined;

@@ -1,3 +1,4 @@
+import { BespokeError } from '../common/errors.js';
 import { throwIfAborted } from '../common/work.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { calibrateBatchNorm } from '../evaluate/calibrate.js';
@@ -6,6 +7,7 @@ import { lower } from '../space/lower.js';
 import type { Arch, ArchCosts, LayerSpec } from '../space/types.js';
 import { type ExtractedModel, extractSubnet } from '../supernet/extract.js';
 import { sliceSubnet } from '../supernet/slice.js';
+import { storedStatistics } from '../supernet/stored-statistics.js';
 import type { BatchNormStatistics, Bundle, Subnet } from '../supernet/types.js';
 
 /**
@@ -24,6 +26,8 @@ export interface Delivery {
   readonly costs: ArchCosts;
   readonly subnet: Subnet;
   readonly statistics: BatchNormStatistics;
+  /** Images that the statistics were taken from; 0: not calibrated, they are the supernet's own. */
+  readonly calibrationImages: number;
   readonly extracted: ExtractedModel;
 }
 
@@ -33,9 +37,10 @@ export interface DeliverOptions {
 }
 
 /**
- * Cuts one architecture out of a bundle: slices the weights, calibrates batch normalisation on the bundle's calibration images, folds it and
- * writes ONNX. A function of (weights, arch, calibration images, exporter revision) alone: same inputs, same bytes.
+ * Cuts one architecture out of a bundle: slices the weights, calibrates batch normalisation on the bundle's calibration images (without any,
+ * the supernet's own statistics stay, and `calibrationImages` is 0), folds it and writes ONNX. A function of (weights, arch, calibration images, exporter revision) alone: same inputs, same bytes.
  * @param arch canonical, in the bundle's space
+ * @throws BespokeError `bundle-invalid` if the bundle has neither calibration images nor statistics
  */
 export async function deliver(bundle: Bundle, arch: Arch, options: DeliverOptions = {}): Promise<Delivery> {
   const { supernet } = bundle;
@@ -47,16 +52,33 @@ export async function deliver(bundle: Bundle, arch: Arch, options: DeliverOption
 
 /** Everything of {@link deliver} after the cut, for a sub-network that has weights of its own: calibrated and exported the same way. */
 export async function deliverSubnet(bundle: Bundle, subnet: Subnet, options: DeliverOptions = {}): Promise<Delivery> {
-  const { calibration, input } = bundle;
   const { arch, layers, space } = subnet;
   options.onStage?.('calibrating');
+  const statistics = await statisticsOf(bundle, subnet, options);
+  const extracted = extractSubnet(bundle, subnet, statistics);
+  const costs = archCosts(space, arch);
+  return { arch, layers, costs, subnet, statistics, calibrationImages: bundle.calibration.count, extracted };
+}
+
+/** Statistics of a sub-network on the bundle's calibration images; the supernet's own where it has none. */
+async function statisticsOf(
+  { id, calibration, input }: Bundle,
+  subnet: Subnet,
+  options: DeliverOptions,
+): Promise<BatchNormStatistics> {
+  if (calibration.count === 0) {
+    const stored = storedStatistics(subnet);
+    if (stored !== undefined) return stored;
+    throw new BespokeError(
+      'bundle-invalid',
+      `the bundle "${id}" has neither calibration images nor batch-normalization statistics of its own; a network cannot run without`,
+    );
+  }
   const everyImage = Array.from({ length: calibration.count }, (_, index) => index);
-  const images = prepareImages(calibration, everyImage, input, arch.resolution);
-  const statistics = await calibrateBatchNorm(subnet, images, {
+  const images = prepareImages(calibration, everyImage, input, subnet.arch.resolution);
+  return calibrateBatchNorm(subnet, images, {
     batch: CALIBRATION_BATCH,
     threads: CALIBRATION_THREADS,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const extracted = extractSubnet(bundle, subnet, statistics);
-  return { arch, layers, costs: archCosts(space, arch), subnet, statistics, extracted };
 }

@@ -1,12 +1,14 @@
 import { sha256 } from '../common/hash.js';
+import { blockMs } from '../hardware/latency-model.js';
 import type { LatencyModel } from '../hardware/types.js';
 import { OPSET_VERSION } from '../onnx/ir.js';
 import type { SearchResult } from '../search/result.js';
 import type { Candidate } from '../search/types.js';
-import { blockGroups, blockKey } from '../space/blocks.js';
-import type { LayerSpec } from '../space/types.js';
+import { blockGroups } from '../space/blocks.js';
+import type { Arch, LayerSpec } from '../space/types.js';
 import { EXPORTER_REVISION } from '../supernet/extract.js';
 import type { Bundle } from '../supernet/types.js';
+import { noticesOf } from './checks.js';
 import type { Delivery } from './deliver.js';
 import type { Claim } from './ports.js';
 import type { Check, MeasuredFigures, RejectedCandidate, Report } from './types.js';
@@ -30,17 +32,29 @@ interface Sources {
 }
 
 /** Predicted milliseconds per layer: a block's table entry shared out by MACs, since blocks are what is measured. */
-function layerLatencies(layers: readonly LayerSpec[], latency: LatencyModel | undefined): ReadonlyMap<string, number> {
+function layerLatencies(
+  layers: readonly LayerSpec[],
+  { resolution }: Arch,
+  latency: LatencyModel | undefined,
+): ReadonlyMap<string, number> {
   const perLayer = new Map<string, number>();
   if (latency === undefined) return perLayer;
-  const { table, scale } = latency.profile;
+  const { profile } = latency;
   for (const group of blockGroups(layers)) {
-    const blockMs = table[blockKey(group)];
+    const ms = blockMs(profile, group, resolution);
     const blockMacs = group.reduce((sum, layer) => sum + layer.macs, 0);
-    if (blockMs === undefined || blockMacs === 0) continue;
-    for (const layer of group) perLayer.set(layer.name, (scale * blockMs * layer.macs) / blockMacs);
+    if (ms === undefined || blockMacs === 0) continue;
+    for (const layer of group) perLayer.set(layer.name, (profile.scale * ms * layer.macs) / blockMacs);
   }
   return perLayer;
+}
+
+/** The latency model behind the predictions; without an error where it was held against no measured network. */
+function hardwareOf(id: string, latency: LatencyModel | undefined): Report['hardware'] {
+  if (latency === undefined) return { id, name: id, statistic: 'p50', revision: '' };
+  const { hardware, statistic, revision, holdout } = latency.profile;
+  const known = { id, name: hardware.name, provenance: hardware.provenance, statistic, revision };
+  return holdout === undefined ? known : { ...known, errorPercent: holdout.mapePercent };
 }
 
 /** The report of a succeeded job, from its parts; times are the caller's. */
@@ -50,10 +64,11 @@ export function makeReport(
   parts: Omit<Delivered, 'timings'> & { readonly searched: SearchResult; readonly timings: Report['timings'] },
 ): Report {
   const { candidate, delivery, measured, checks, rejected, searched, timings } = parts;
-  const perLayer = layerLatencies(delivery.layers, latency);
+  const perLayer = layerLatencies(delivery.layers, delivery.arch, latency);
   const { model } = delivery.extracted;
   return {
     schema: 1,
+    notices: noticesOf(checks),
     id: claim.id,
     createdAt: claim.createdAt,
     request: claim.request,
@@ -76,13 +91,7 @@ export function makeReport(
       exporterRevision: EXPORTER_REVISION,
     },
     supernet: { id: bundle.id, sha256: bundle.supernet.sha256, spaceId: bundle.supernet.space.id },
-    hardware: {
-      id: claim.request.hardwareId,
-      name: latency?.profile.hardware.name ?? claim.request.hardwareId,
-      statistic: latency?.profile.statistic ?? 'p50',
-      revision: latency?.profile.revision ?? '',
-      errorPercent: latency?.profile.holdout.mapePercent ?? 0,
-    },
+    hardware: hardwareOf(claim.request.hardwareId, latency),
     timings,
     versions,
   };

@@ -11,6 +11,7 @@ import type { Bundle } from '../supernet/types.js';
 import { latencyRatio, MAX_CANDIDATES, nextCandidate } from './choose.js';
 import { type Delivery, deliver } from './deliver.js';
 import { withIntervals } from './describe.js';
+import { noPredictor } from './no-predictor.js';
 import type { Claim } from './ports.js';
 import { type Delivered, makeReport, type Versions } from './report.js';
 import { searchOptionsOf } from './search-options.js';
@@ -20,7 +21,8 @@ import { type Measuring, verify } from './verify.js';
 /** A bundle in memory with everything that predicts and measures it here. */
 export interface Workbench {
   readonly bundle: Bundle;
-  readonly predictor: AccuracyPredictor;
+  /** Absent: nothing can be searched for. */
+  readonly predictor: AccuracyPredictor | undefined;
   readonly costs: CostTable;
   /** Absent: no latency can be limited. */
   readonly latency: LatencyModel | undefined;
@@ -47,8 +49,11 @@ const SEARCH_SHARE = 0.4;
 export async function specialize(bench: Workbench, claim: Claim, work: Work): Promise<Outcome> {
   const start = bench.now();
   try {
-    const found = await runSearch(bench, claim, work);
-    const paretoFront = found.paretoFront.map((candidate) => withIntervals(bench, candidate));
+    const { predictor } = bench;
+    if (predictor === undefined) throw noPredictor(bench.bundle.id);
+    const found = await runSearch({ ...bench, predictor }, claim, work);
+    const models = { predictor, latency: bench.latency };
+    const paretoFront = found.paretoFront.map((candidate) => withIntervals(models, candidate));
     const searched = { ...found, paretoFront };
     const searchSeconds = (bench.now() - start) / 1000;
     const delivered = await deliverFirstPassing(bench, claim, { searched, work });
@@ -63,7 +68,9 @@ export async function specialize(bench: Workbench, claim: Claim, work: Work): Pr
   }
 }
 
-function runSearch(bench: Workbench, { request }: Claim, { signal, onProgress }: Work): Promise<SearchResult> {
+type SearchableBench = Workbench & { readonly predictor: AccuracyPredictor };
+
+function runSearch(bench: SearchableBench, { request }: Claim, { signal, onProgress }: Work): Promise<SearchResult> {
   return search({
     ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
     signal,
@@ -120,7 +127,7 @@ async function expectedRatio(
   signal: AbortSignal,
 ): Promise<number> {
   if (latency === undefined || request.constraints.maxLatencyMs === undefined) return 1;
-  const margin = latencyInterval(latency.profile, 1).high;
+  const margin = latencyInterval(latency.profile, 1)?.high ?? 1;
   const isMeasured = request.verify.latency === 'measured';
   return isMeasured && measuring.drift !== undefined ? margin * (await measuring.drift(signal)) : margin;
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '../common/errors.js';
 import type { MeasuredLatency } from '../evaluate/types.js';
+import type { HardwareType } from '../hardware/types.js';
 import type { Candidate, LatencyStatistic } from '../search/types.js';
 import type { Arch, LayerSpec } from '../space/types.js';
 import type { InputSpec } from '../tensor/image-set.js';
@@ -44,7 +45,10 @@ export interface Check {
     | 'maxModelBytes'
     | 'maxPeakMemoryBytes'
     | 'minTop1'
-    | 'structure';
+    | 'structure'
+    /** Only where the bundle has no calibration images, or no labeled ones: always `notMeasured`. */
+    | 'calibration'
+    | 'top1';
   readonly outcome: 'passed' | 'failed' | 'notMeasured';
   readonly limit?: number;
   readonly value?: number;
@@ -84,6 +88,8 @@ export interface RejectedCandidate {
 /** The report of a succeeded specialization: everything about it as JSON; the HTML page is drawn from this alone. */
 export interface Report {
   readonly schema: 1;
+  /** What nobody must overlook, in sentences: not calibrated, no accuracy measured. Empty in the usual case; absent in reports of older versions. */
+  readonly notices?: readonly string[];
   readonly id: string;
   readonly createdAt: string;
   readonly request: SpecializationRequest;
@@ -105,7 +111,9 @@ export interface Report {
     readonly name: string;
     readonly statistic: LatencyStatistic;
     readonly revision: string;
-    readonly errorPercent: number;
+    readonly provenance?: HardwareType['provenance'];
+    /** Mean absolute error on networks held out of the model's fit; absent where there were none. */
+    readonly errorPercent?: number;
   };
   readonly timings: Readonly<
     Record<'searchSeconds' | 'extractSeconds' | 'calibrateSeconds' | 'verifySeconds' | 'totalSeconds', number>

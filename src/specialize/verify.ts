@@ -1,12 +1,13 @@
 import { BespokeError } from '../common/errors.js';
+import { makeRng } from '../common/rng.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { measureParity } from '../evaluate/parity.js';
 import { measureTop1 } from '../evaluate/top1.js';
 import type { MeasuredLatency } from '../evaluate/types.js';
 import { assertStandardOperators, checkModel, countModelMacs } from '../onnx/check.js';
 import type { OnnxModel } from '../onnx/ir.js';
-import type { Bundle } from '../supernet/types.js';
-import { checkAll } from './checks.js';
+import type { Bundle, ImageSet } from '../supernet/types.js';
+import { checkAll, imageChecks } from './checks.js';
 import type { Delivery } from './deliver.js';
 import type { Check, MeasuredFigures, SpecializationRequest } from './types.js';
 
@@ -20,6 +21,10 @@ export interface Measuring {
 
 /** Images for parity: enough that every class and kernel position occurs, few enough to cost some 10 ms. */
 const PARITY_IMAGES = 16;
+/** Pixels of all of them: large images have every kernel position many times, and the supernet's full width costs seconds on them. */
+const PARITY_PIXELS = PARITY_IMAGES * 64 ** 2;
+/** Two at least: what one image of a batch does to another would show. */
+const LEAST_PARITY_IMAGES = 2;
 /** One thread: the figure must not depend on how busy the other core is. */
 const TOP1_THREADS = 1;
 
@@ -60,7 +65,12 @@ export async function verify(
     peakMemoryBytes: costs.peakMemoryBytes,
   };
   const whyNoLatency = isLatencyAsked ? 'this machine is not that hardware type' : 'not measured, as the request asked';
-  return { measured, checks: [structureOf(extracted.onnx), ...checkAll(request.constraints, measured, whyNoLatency)] };
+  const checks = [
+    ...imageChecks({ calibrationImages: delivery.calibrationImages, isLabeled }),
+    structureOf(extracted.onnx),
+    ...checkAll(request.constraints, measured, whyNoLatency),
+  ];
+  return { measured, checks };
 }
 
 /** The graph is whole and uses standard operators alone. */
@@ -86,10 +96,20 @@ async function latencyAgainst(
 }
 
 async function parityOf(bundle: Bundle, { arch, layers, statistics, extracted }: Delivery): Promise<number> {
-  const source = bundle.verification.count > 0 ? bundle.verification : bundle.calibration;
-  const indices = Array.from({ length: Math.min(PARITY_IMAGES, source.count) }, (_, index) => index);
+  const wanted = Math.floor(PARITY_PIXELS / arch.resolution ** 2);
+  const most = Math.max(LEAST_PARITY_IMAGES, Math.min(PARITY_IMAGES, wanted));
+  const sets = [bundle.verification, bundle.calibration];
+  const source = sets.find(({ count }) => count > 0) ?? noise(bundle.input.channels, arch.resolution, most);
+  const indices = Array.from({ length: Math.min(most, source.count) }, (_, index) => index);
   const images = prepareImages(source, indices, bundle.input, arch.resolution);
   const subject = { model: extracted.model, supernet: bundle.supernet, layers, statistics };
   const { relative } = await measureParity(subject, images, { threads: 1 });
   return relative;
+}
+
+/** Images of noise: two ways to compute one network have to agree on any input. */
+function noise(channels: number, side: number, count: number): ImageSet {
+  const rng = makeRng(1);
+  const pixels = Uint8Array.from({ length: count * side * side * channels }, () => rng.int(256));
+  return { count, height: side, width: side, channels, pixels };
 }

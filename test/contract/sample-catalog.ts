@@ -18,6 +18,7 @@ export const SUPERNET: SupernetInfo = {
   classNames: ['a', 'b'],
   calibrationImages: 500,
   verificationImages: 1000,
+  hasPredictor: true,
   figures: { kendallTau: 0.9 },
 };
 
