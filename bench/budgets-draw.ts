@@ -36,7 +36,7 @@ function rangeOf({ space, costs, latency }: BudgetSource, limit: Limit): readonl
 }
 
 /** Above 1: what a predicted latency must leave free so that nine of ten held-out networks would keep it. */
-const headroom = ({ latency }: BudgetSource): number => 1 + latency.profile.holdout.p90Percent / 100;
+const headroom = ({ latency }: BudgetSource): number => 1 + (latency.profile.holdout?.p90Percent ?? 0) / 100;
 
 /**
  * A budget counts as feasible where some architecture keeps it by exact counts, and by predicted latency plus the latency model's own

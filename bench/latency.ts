@@ -15,7 +15,7 @@ import { calibrateDrift } from '../src/hardware/drift.js';
 import { makeLatencyModel } from '../src/hardware/latency-model.js';
 import { profileLocalCpu } from '../src/hardware/profile-local.js';
 import { randomModel } from '../src/hardware/random-model.js';
-import type { LatencyProfile } from '../src/hardware/types.js';
+import type { MeasuredProfile } from '../src/hardware/types.js';
 import { withMeasurementLock } from '../src/runtime/measurement-lock.js';
 import { lower } from '../src/space/lower.js';
 import { parseSpace } from '../src/space/parse-space.js';
@@ -59,12 +59,12 @@ async function measureNets(models: readonly Uint8Array[], timing: Timing, label:
 }
 
 interface Profiled {
-  readonly profile: LatencyProfile;
+  readonly profile: MeasuredProfile;
   /** How slow the machine is after the last round, against when the profile was measured. */
   readonly drift: number;
 }
 
-async function profileOnce(space: SearchSpace, seed: number): Promise<LatencyProfile> {
+async function profileOnce(space: SearchSpace, seed: number): Promise<MeasuredProfile> {
   let told = 0;
   const profile = await profileLocalCpu(space, {
     seed,
@@ -125,7 +125,7 @@ async function measure(space: SearchSpace, options: BenchOptions) {
   const nets = Array.from({ length: count }, () => sampleArch(space, rng));
   const models = nets.map((net) => randomModel(lower(space, net), rng));
   const before = await measureNets(models, settings.timing, 'before');
-  const measured: LatencyProfile[] = [];
+  const measured: MeasuredProfile[] = [];
   for (let i = 0; i < settings.profiles; i++) measured.push(await profileOnce(space, options.seed + i));
   const after = await measureNets(models, settings.timing, 'after');
   const profiled: Profiled[] = [];

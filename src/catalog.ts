@@ -15,7 +15,8 @@ import type { SpecializationRequest } from './specialize/types.js';
 interface Countable {
   readonly space: SearchSpace;
   readonly costs: CostTable;
-  readonly latency: LatencyModel | undefined;
+  /** By hardware id. */
+  readonly latencies: ReadonlyMap<string, LatencyModel>;
   readonly resolutions: readonly number[];
 }
 
@@ -35,17 +36,21 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
   const countables = new Map(
     catalog.supernets.map((info): [string, Countable] => {
       const space = parseSpace(info.space, info.id);
-      const profile = profiles.find(({ spaceId }) => spaceId === space.id);
-      const latency = profile === undefined ? undefined : makeLatencyModel(space, profile);
-      return [info.id, { space, latency, costs: makeCostTable(space), resolutions: info.resolutions }];
+      const latencies = new Map(
+        profiles
+          .filter(({ spaceId }) => spaceId === space.id)
+          .map((profile) => [profile.hardware.id, makeLatencyModel(space, profile)]),
+      );
+      return [info.id, { space, latencies, costs: makeCostTable(space), resolutions: info.resolutions }];
     }),
   );
   const boundsOf = (request: SpecializationRequest): Problem | undefined => {
     const countable = countables.get(request.supernetId);
     if (countable === undefined) return undefined;
-    const latency = countable.latency?.profile.hardware.id === request.hardwareId ? countable.latency : undefined;
+    const latency = countable.latencies.get(request.hardwareId);
     try {
-      const resolutions = searchableResolutions(countable.space, [countable.resolutions], request.resolutions);
+      const known = [countable.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
+      const resolutions = searchableResolutions(countable.space, known, request.resolutions);
       const limits = searchConstraints(request, { costs: countable.costs, latency });
       const report = checkFeasibleFast(countable.space, limits, resolutions);
       return report === undefined ? undefined : toProblem(infeasible(countable.space, limits, report));

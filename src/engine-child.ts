@@ -55,19 +55,16 @@ function readFolder(dir: string) {
 
 serveParent({
   load: async (_params, { emit }): Promise<EngineCatalog> => {
-    const { byId, refused, catalog } = await open(emit);
+    const { profiles, refused, catalog } = await open(emit);
     return {
       ...catalog,
       refused,
       hasProfiled,
-      profiles: [...byId.values()].flatMap(({ latency }) => (latency === undefined ? [] : [latency.profile])),
+      profiles,
     };
   },
   specialize: async (claim: Claim, { signal, emit }) => {
-    const { byId } = await open(() => {});
-    const bench = byId.get(claim.request.supernetId);
-    if (bench === undefined)
-      throw new BespokeError('not-found', `the supernet "${claim.request.supernetId}" is not loaded here`);
+    const bench = (await open(() => {})).benchFor(claim.request);
     try {
       return await specialize(bench, claim, { signal, onProgress: emit });
     } finally {

@@ -1,14 +1,16 @@
-import type { EstimateRequest, EstimateResult, HardwareInfo, LatencyModelInfo, SupernetInfo } from './api/ports.js';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EstimateRequest, EstimateResult, HardwareInfo, SupernetInfo } from './api/ports.js';
 import { BespokeError, toProblem } from './common/errors.js';
 import type { Progress } from './common/work.js';
 import type { RefusedBundle } from './engine-client.js';
-import { measureLatency } from './evaluate/latency.js';
-import { calibrateDrift } from './hardware/drift.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
 import { canMeasureHere, LOCAL_CPU_ID } from './hardware/local-cpu.js';
 import { loadProfile, profilesDir, saveProfile } from './hardware/profile-file.js';
 import { profileLocalCpu } from './hardware/profile-local.js';
-import type { LatencyModel, LatencyProfile } from './hardware/types.js';
+import type { LatencyProfile } from './hardware/types.js';
+import { hardwareInfos, keptProfiles, makeOnHardware, measuringOf, type OnHardware } from './hardware-models.js';
+import { PREDICTOR_FILES } from './predictors/file.js';
 import { loadPredictor } from './predictors/predictor.js';
 import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.js';
 import { runtimeVersion } from './runtime/session.js';
@@ -18,6 +20,7 @@ import { countSubnets } from './space/count.js';
 import type { SearchSpace } from './space/types.js';
 import { type Described, describeArchs, withIntervals } from './specialize/describe.js';
 import { searchableResolutions } from './specialize/feasible.js';
+import { noPredictor } from './specialize/no-predictor.js';
 import type { Workbench } from './specialize/specialize.js';
 import { loadBundle } from './supernet/bundle.js';
 import { VERSION } from './version.js';
@@ -25,6 +28,10 @@ import { VERSION } from './version.js';
 /** Everything the numeric process has in memory: a workbench per bundle, and what is told of them. */
 export interface Workbenches {
   readonly byId: ReadonlyMap<string, Workbench>;
+  /** The workbench of a job: its bundle with the latency model of its hardware type. @throws BespokeError `not-found` */
+  benchFor(request: { readonly supernetId: string; readonly hardwareId: string }): Workbench;
+  /** The latency profiles that predictions come from. */
+  readonly profiles: readonly LatencyProfile[];
   readonly refused: readonly RefusedBundle[];
   readonly catalog: { readonly supernets: readonly SupernetInfo[]; readonly hardware: readonly HardwareInfo[] };
   estimate(request: EstimateRequest): Promise<EstimateResult>;
@@ -36,11 +43,6 @@ interface WorkbenchOptions {
   /** Told when this machine was measured, which leaves a large heap behind. */
   readonly onProfiled: () => void;
 }
-
-/** Runs of one latency measurement, at least: their median's 99 % interval is then about 2 % wide on a quiet machine. */
-const LATENCY_SAMPLES = 300;
-/** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
-const LATENCY_MAX_MS = 150;
 
 /** Networks that the profile is measured on are drawn from this seed; a profile's revision says what came of it. */
 const PROFILE_SEED = 1;
@@ -71,18 +73,15 @@ async function keptProfile(dir: string, spaceId: string): Promise<LatencyProfile
   }
 }
 
+/** A supernet that was imported or made of random weights brings no predictor along. */
+const hasPredictor = (dir: string): boolean => existsSync(join(dir, PREDICTOR_FILES.card));
+
 /** Loads one bundle and everything that predicts it. @throws BespokeError `bundle-invalid` */
 export async function openWorkbench(dir: string, options: WorkbenchOptions): Promise<Workbench> {
   const bundle = await loadBundle(dir);
-  if (bundle.calibration.count === 0) {
-    throw new BespokeError(
-      'bundle-invalid',
-      `${dir}: the bundle has no calibration images, and nothing can be delivered without`,
-    );
-  }
   const { space, sha256: weightsSha256 } = bundle.supernet;
   const profile = await localProfile(space, options);
-  const predictor = await loadPredictor(dir, { space, weightsSha256 });
+  const predictor = hasPredictor(dir) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined;
   return {
     bundle,
     predictor,
@@ -94,17 +93,6 @@ export async function openWorkbench(dir: string, options: WorkbenchOptions): Pro
   };
 }
 
-/** Measuring on this machine, one measurement at a time. */
-function measuringOf(space: SearchSpace, profile: LatencyProfile): Workbench['measuring'] {
-  const options = { threads: 1, statistic: profile.statistic, minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS };
-  const locked = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-    withMeasurementLock(machineLockDir(), work, { signal });
-  return {
-    latency: (model, signal) => locked(signal, () => measureLatency(model, { ...options, signal })),
-    drift: (signal) => locked(signal, () => calibrateDrift(space, profile, signal)),
-  };
-}
-
 /** Loads every bundle; a broken one is refused by name and stops none of the others. */
 export async function openWorkbenches(dirs: readonly string[], options: WorkbenchOptions): Promise<Workbenches> {
   const workbenches = new Map<string, Workbench>();
@@ -113,7 +101,7 @@ export async function openWorkbenches(dirs: readonly string[], options: Workbenc
     try {
       const bench = await openWorkbench(dir, options);
       if (workbenches.has(bench.bundle.id)) {
-        await bench.predictor.release();
+        await bench.predictor?.release();
         throw new BespokeError('bundle-invalid', `${dir}: the id "${bench.bundle.id}" is taken by another bundle`);
       }
       workbenches.set(bench.bundle.id, bench);
@@ -123,22 +111,36 @@ export async function openWorkbenches(dirs: readonly string[], options: Workbenc
     }
   }
   const benches = [...workbenches.values()];
+  const kept = await keptProfiles(options.dataDir);
+  const profiles = profilesOf(benches, kept.profiles);
+  const benchFor = makeBenchFor(workbenches, makeOnHardware(profiles));
   return {
     byId: workbenches,
-    refused,
-    catalog: { supernets: benches.map(supernetInfo), hardware: hardwareInfos(benches) },
-    estimate: (request) => {
-      const bench = workbenches.get(request.supernetId);
-      if (bench === undefined)
-        throw new BespokeError('not-found', `the supernet "${request.supernetId}" is not loaded here`);
-      return estimate(bench, request);
-    },
+    benchFor,
+    profiles,
+    refused: [...refused, ...kept.refused],
+    catalog: { supernets: benches.map(supernetInfo), hardware: hardwareInfos(profiles) },
+    estimate: async (request) => estimate(benchFor(request), request),
   };
 }
 
-function supernetInfo({ bundle, predictor, latency }: Workbench): SupernetInfo {
+function makeBenchFor(byId: ReadonlyMap<string, Workbench>, onHardware: OnHardware): Workbenches['benchFor'] {
+  return ({ supernetId, hardwareId }) => {
+    const bench = byId.get(supernetId);
+    if (bench === undefined) throw new BespokeError('not-found', `the supernet "${supernetId}" is not loaded here`);
+    return onHardware(bench, hardwareId);
+  };
+}
+
+/** This machine's profiles as they are in use, then the kept ones of other hardware types. */
+function profilesOf(benches: readonly Workbench[], kept: readonly LatencyProfile[]): LatencyProfile[] {
+  const own = benches.flatMap(({ latency }) => (latency === undefined ? [] : [latency.profile]));
+  return [...own, ...kept.filter(({ hardware }) => hardware.id !== LOCAL_CPU_ID)];
+}
+
+function supernetInfo({ bundle, predictor }: Workbench): SupernetInfo {
   const { space, sha256 } = bundle.supernet;
-  const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
+  const known = predictor === undefined ? [] : [predictor.resolutions];
   return {
     id: bundle.id,
     title: bundle.title,
@@ -151,69 +153,31 @@ function supernetInfo({ bundle, predictor, latency }: Workbench): SupernetInfo {
     classNames: bundle.classNames,
     calibrationImages: bundle.calibration.count,
     verificationImages: bundle.verification.count,
-    figures: { ...bundle.figures, predictor: predictor.quality },
+    hasPredictor: predictor !== undefined,
+    figures: { ...bundle.figures, predictor: predictor?.quality },
   };
 }
 
-const latencyModelInfo = ({
-  spaceId,
-  statistic,
-  method,
-  revision,
-  resolutions,
-  measuredAt,
-  holdout,
-}: LatencyProfile): LatencyModelInfo => ({
-  spaceId,
-  statistics: [statistic],
-  method,
-  revision,
-  resolutions,
-  measuredAt,
-  holdout,
-});
-
-/** This machine, with a latency model per search space. */
-function hardwareInfos(benches: readonly Workbench[]): HardwareInfo[] {
-  const models: LatencyModel[] = benches.flatMap(({ latency }) => (latency === undefined ? [] : [latency]));
-  const [first] = models;
-  if (first === undefined) return [];
-  const { hardware } = first.profile;
-  const { id, name, device, runtime, precision, threads, batch, provenance } = hardware;
-  const bySpace = new Map(models.map(({ profile }) => [profile.spaceId, profile]));
-  return [
-    {
-      id,
-      name,
-      device,
-      runtime,
-      precision,
-      threads,
-      batch,
-      provenance,
-      isHere: canMeasureHere(hardware),
-      latencyModels: [...bySpace.values()].map(latencyModelInfo),
-    },
-  ];
-}
-
 /** Predicted figures of given architectures; what constraints allow is answered beside it by exact bounds. */
-async function estimate(bench: Workbench, { archs, hardwareId }: EstimateRequest): Promise<EstimateResult> {
+async function estimate(bench: Workbench, { archs }: EstimateRequest): Promise<EstimateResult> {
   const { space } = bench.bundle.supernet;
   const canonical = archs.map((arch) => {
     assertArchInSpace(space, arch);
     return canonicalArch(space, arch);
   });
-  const scores = await bench.predictor.score(canonical);
-  const latency = bench.latency?.profile.hardware.id === hardwareId ? bench.latency : undefined;
-  const described = describeArchs({ costs: bench.costs, latency }, canonical);
+  const { predictor } = bench;
+  if (canonical.length === 0) return { candidates: [] };
+  if (predictor === undefined) throw noPredictor(bench.bundle.id);
+  const scores = await predictor.score(canonical);
+  const { latency } = bench;
+  const described = describeArchs(bench, canonical);
   return {
     candidates: canonical.map((arch, i) => {
       // One score and one description per architecture.
       const predictedTop1 = scores[i] as number;
       const figures = described[i] as Described;
       const candidate = { arch, archId: archId(space, arch), predictedTop1, ...figures };
-      return withIntervals({ predictor: bench.predictor, latency }, candidate);
+      return withIntervals({ predictor, latency }, candidate);
     }),
   };
 }

@@ -2,7 +2,7 @@ import { BespokeError } from '../common/errors.js';
 import { canMeasureHere, LOCAL_CPU_ID } from '../hardware/local-cpu.js';
 import { loadProfiles, profilesDir, saveProfile } from '../hardware/profile-file.js';
 import { profileLocalCpu } from '../hardware/profile-local.js';
-import type { LatencyProfile } from '../hardware/types.js';
+import type { LatencyProfile, MeasuredProfile } from '../hardware/types.js';
 import { machineLockDir, withMeasurementLock } from '../runtime/measurement-lock.js';
 import type { SearchSpace } from '../space/types.js';
 import { EXIT } from './arguments.js';
@@ -16,8 +16,8 @@ const row = ({ hardware, spaceId, statistic, holdout, measuredAt }: LatencyProfi
   hardware.name,
   hardware.runtime,
   statistic,
-  `${holdout.mapePercent.toFixed(1)} %`,
-  measuredAt.slice(0, 10),
+  holdout === undefined ? 'not known' : `${holdout.mapePercent.toFixed(1)} %`,
+  measuredAt?.slice(0, 10) ?? 'imported',
   canMeasureHere(hardware) ? 'here' : 'elsewhere',
 ];
 
@@ -35,6 +35,34 @@ export async function listHardware(terminal: Terminal, dataDir: string): Promise
   return EXIT.done;
 }
 
+/** What people read of a profile. */
+function describe({
+  hardware,
+  spaceId,
+  holdout,
+  revision,
+  statistic,
+  resolutions,
+  sources = [],
+}: LatencyProfile): string[] {
+  const errors =
+    holdout === undefined
+      ? ['  hold-out error  not known: no whole network was measured']
+      : [
+          `  hold-out error  mean ${holdout.mapePercent.toFixed(2)} %, p90 ${holdout.p90Percent.toFixed(2)} %, largest ${holdout.maxPercent.toFixed(2)} % on ${holdout.nets} networks`,
+          `  rank            Kendall tau ${holdout.kendallTau.toFixed(3)}`,
+        ];
+  return [
+    `${hardware.name}, ${hardware.runtime}, space ${spaceId}`,
+    `  provenance      ${hardware.provenance}, ${hardware.precision}, ${hardware.threads} threads, batch ${hardware.batch}`,
+    `  statistic       ${statistic}`,
+    `  resolutions     ${resolutions.join(', ')}`,
+    ...errors,
+    `  revision        ${revision}`,
+    ...sources.map(({ file, sha256 }) => `  imported from   ${file} (sha256 ${sha256})`),
+  ];
+}
+
 /** `bespoke hardware show ID` */
 export async function showHardware(terminal: Terminal, dataDir: string, id: string): Promise<number> {
   const profiles = (await loadProfiles(profilesDir(dataDir))).filter(({ hardware }) => hardware.id === id);
@@ -42,13 +70,7 @@ export async function showHardware(terminal: Terminal, dataDir: string, id: stri
     throw new BespokeError('not-found', `there is no hardware type "${id}"; \`bespoke hardware list\` names them`);
   terminal.printJson(profiles);
   for (const profile of profiles) {
-    const { holdout } = profile;
-    terminal.print(`${profile.hardware.name}, ${profile.hardware.runtime}, space ${profile.spaceId}`);
-    terminal.print(
-      `  hold-out error  mean ${holdout.mapePercent.toFixed(2)} %, p90 ${holdout.p90Percent.toFixed(2)} %, largest ${holdout.maxPercent.toFixed(2)} % on ${holdout.nets} networks`,
-    );
-    terminal.print(`  rank            Kendall tau ${holdout.kendallTau.toFixed(3)}`);
-    terminal.print(`  revision        ${profile.revision}`);
+    for (const line of describe(profile)) terminal.print(line);
   }
   return EXIT.done;
 }
@@ -67,7 +89,7 @@ export async function profileCommand(
   const measured = await withMeasurementLock(machineLockDir(), () =>
     profileLocalCpu(space, { seed: 1, onProgress: (progress) => terminal.progress('measuring', progress) }),
   );
-  const profile: LatencyProfile =
+  const profile: MeasuredProfile =
     id === LOCAL_CPU_ID ? measured : { ...measured, hardware: { ...measured.hardware, id } };
   if (out === undefined) await saveProfile(dir, profile);
   else await writeOut(out, `${JSON.stringify(profile, undefined, 2)}\n`);

@@ -29,7 +29,8 @@ export async function serveCommand(terminal: Terminal, config: Config): Promise<
   });
   terminal.endProgress();
   const { catalog, url } = server;
-  const [model] = catalog.hardware.flatMap(({ latencyModels }) => latencyModels);
+  const [model] = catalog.hardware.filter(({ isHere }) => isHere).flatMap(({ latencyModels }) => latencyModels);
+  const others = catalog.hardware.filter(({ isHere }) => !isHere).map(({ id }) => id);
   const supernets = catalog.supernets.map(
     ({ id, subnetCount }) => `${id} (${BigInt(subnetCount).toLocaleString('en-US')} sub-networks)`,
   );
@@ -37,10 +38,12 @@ export async function serveCommand(terminal: Terminal, config: Config): Promise<
   terminal.print(`Bespoke listens on ${url}`);
   terminal.print(`  docs       ${url}/docs`);
   terminal.print(`  supernets  ${supernets.join(', ')}`);
-  if (model !== undefined)
-    terminal.print(
-      `  latency    ${model.statistics.join(', ')} of this machine, ${model.holdout.mapePercent.toFixed(1)} % off on networks held out`,
-    );
+  if (model !== undefined) {
+    const error =
+      model.holdout === undefined ? '' : `, ${model.holdout.mapePercent.toFixed(1)} % off on networks held out`;
+    terminal.print(`  latency    ${model.statistics.join(', ')} of this machine${error}`);
+  }
+  if (others.length > 0) terminal.print(`  hardware   also ${others.join(', ')}`);
   terminal.print(`\nTry it:\n  ${curlLine(url)}\n`);
   await stopped;
   terminal.note('stopping');

@@ -1,6 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import { kendallTau } from '../common/rank-correlation.js';
-import type { LatencyProfile } from './types.js';
+import type { HoldoutErrors } from './types.js';
 
 /** Solves the symmetric positive definite system `a x = b` by Cholesky's method; `a` is row-major and is overwritten. */
 function solve(a: Float64Array, b: Float64Array): Float64Array {
@@ -52,7 +52,7 @@ export function fitRelative(rows: readonly (readonly number[])[], y: readonly nu
 }
 
 /** Errors of predictions on held-out networks, in percent of the measured value. */
-export function holdoutErrors(predicted: readonly number[], measured: readonly number[]): LatencyProfile['holdout'] {
+export function holdoutErrors(predicted: readonly number[], measured: readonly number[]): HoldoutErrors {
   const errors = predicted.map((p, i) => (100 * Math.abs(p - measured[i]!)) / measured[i]!).sort((a, b) => a - b);
   const nets = errors.length;
   invariant(nets >= 2, () => `errors of ${nets} networks`);

@@ -2,11 +2,32 @@ import { BespokeError } from '../common/errors.js';
 import type { Interval } from '../search/types.js';
 import { makeBlockTable } from '../space/block-table.js';
 import { blockKey } from '../space/blocks.js';
-import type { Arch, SearchSpace } from '../space/types.js';
+import type { Arch, LayerSpec, SearchSpace } from '../space/types.js';
 import type { LatencyModel, LatencyProfile } from './types.js';
 
 function refuse(profile: LatencyProfile, detail: string): never {
   throw new BespokeError('no-latency-data', `the latency model of "${profile.hardware.id}" ${detail}`);
+}
+
+/** The key of a block's time in networks of one resolution. */
+export function tableKey(resolution: number, layers: readonly LayerSpec[]): string {
+  return `${resolution}: ${blockKey(layers)}`;
+}
+
+/** The time that a profile's table has for a block in networks of a resolution, ms, before scale and offset; undefined if it has none. */
+export function blockMs(
+  { table }: LatencyProfile,
+  layers: readonly LayerSpec[],
+  resolution: number,
+): number | undefined {
+  return table[tableKey(resolution, layers)] ?? table[blockKey(layers)];
+}
+
+/** The nearest of some sides to one that is not among them: one below and one above, where there are. */
+function nearestOf(known: readonly number[], resolution: number): readonly number[] {
+  const below = known.filter((side) => side < resolution);
+  const above = known.filter((side) => side > resolution);
+  return [...(below.length > 0 ? [Math.max(...below)] : []), ...(above.length > 0 ? [Math.min(...above)] : [])];
 }
 
 /**
@@ -16,17 +37,23 @@ function refuse(profile: LatencyProfile, detail: string): never {
  */
 export function makeLatencyModel(space: SearchSpace, profile: LatencyProfile, drift = 1): LatencyModel {
   if (profile.spaceId !== space.id) refuse(profile, `is for the space "${profile.spaceId}", not for "${space.id}"`);
-  const table = makeBlockTable(space, (layers) => {
-    const key = blockKey(layers);
-    return profile.table[key] ?? refuse(profile, `has no time for the block "${key}"; profile the hardware again`);
-  });
+  const table = makeBlockTable(
+    space,
+    (layers, resolution) =>
+      blockMs(profile, layers, resolution) ??
+      refuse(profile, `has no time for the block "${blockKey(layers)}"; profile the hardware again`),
+  );
   const known = new Set(profile.resolutions);
   return {
     profile,
     predict: (archs: readonly Arch[]) => {
       for (const { resolution } of archs) {
         if (!known.has(resolution)) {
-          refuse(profile, `covers the resolutions ${profile.resolutions.join(', ')}; asked was ${resolution}`);
+          const nearest = nearestOf(profile.resolutions, resolution).join(' and ');
+          refuse(
+            profile,
+            `covers the resolutions ${profile.resolutions.join(', ')}; asked was ${resolution}, nearest ${nearest}`,
+          );
         }
       }
       const sums = table.total(archs);
@@ -42,8 +69,10 @@ const MAX_ERROR_SHARE = 0.9;
 /**
  * The interval that held nine of ten held-out networks: their error e is a share of the measured value, so a network predicted at `ms`
  * is measured between ms / (1 + e) and ms / (1 - e).
+ * @returns undefined where no network was held out: nothing is known of the error
  */
-export function latencyInterval(profile: LatencyProfile, ms: number): Interval {
+export function latencyInterval(profile: LatencyProfile, ms: number): Interval | undefined {
+  if (profile.holdout === undefined) return undefined;
   const share = Math.min(MAX_ERROR_SHARE, profile.holdout.p90Percent / 100);
   return { low: ms / (1 + share), high: ms / (1 - share) };
 }

@@ -8,8 +8,8 @@ import type { LatencyProfile } from './types.js';
 /** Where profiles are kept within a data folder. */
 export const profilesDir = (dataDir: string): string => join(dataDir, 'hardware');
 
-/** A profile's figures: everything but when and how long it was measured, and the revision made of them. */
-export type ProfileFigures = Omit<LatencyProfile, 'revision' | 'measuredAt' | 'seconds'>;
+/** A profile's figures: everything but when, how long and from which files, and the revision made of them. */
+export type ProfileFigures = Omit<LatencyProfile, 'revision' | 'sources' | 'measuredAt' | 'seconds'>;
 
 /** sha256 of a profile's figures: equal figures have equal revisions, whenever they were measured. */
 export function profileRevision(profile: ProfileFigures): Sha256 {
@@ -83,6 +83,8 @@ const isArch = hasFields({
   resolution: isPositive,
 });
 
+const isSources: Check = (value) =>
+  Array.isArray(value) && value.every(hasFields({ file: isText, sha256: isText, resolution: isPositive }));
 const isReferences: Check = (value) => Array.isArray(value) && value.every(hasFields({ arch: isArch, ms: isPositive }));
 
 const PROFILE_FIELDS = {
@@ -96,10 +98,11 @@ const PROFILE_FIELDS = {
   table: isRecordOf(isNumber),
   scale: isPositive,
   offsetMs: isNumber,
-  holdout: isHoldout,
+  holdout: isOptional(isHoldout),
   references: isOptional(isReferences),
-  measuredAt: isText,
-  seconds: isNumber,
+  sources: isOptional(isSources),
+  measuredAt: isOptional(isText),
+  seconds: isOptional(isNumber),
 } as const satisfies Record<keyof LatencyProfile, Check>;
 
 function refuse(where: string, detail: string, cause?: unknown): never {
@@ -160,8 +163,15 @@ export async function saveProfile(dir: string, profile: LatencyProfile): Promise
   return path;
 }
 
-/** All profiles of a folder, by file name; none if the folder does not exist. @throws as {@link parseProfile} */
-export async function loadProfiles(dir: string): Promise<LatencyProfile[]> {
+/**
+ * All profiles of a folder, by file name; none if the folder does not exist.
+ * @param onRefused told of a file that is none, which is then left out; without it, the error is thrown
+ * @throws as {@link parseProfile}
+ */
+export async function loadProfiles(
+  dir: string,
+  onRefused?: (path: string, error: BespokeError) => void,
+): Promise<LatencyProfile[]> {
   let names: string[];
   try {
     names = await readdir(dir);
@@ -170,7 +180,20 @@ export async function loadProfiles(dir: string): Promise<LatencyProfile[]> {
     throw error;
   }
   const files = names.filter((name) => name.endsWith(SUFFIX)).sort();
-  return Promise.all(files.map(async (name) => parseProfile(await readFile(join(dir, name), 'utf8'), join(dir, name))));
+  const found = await Promise.all(
+    files.map(async (name) => {
+      const path = join(dir, name);
+      const text = await readFile(path, 'utf8');
+      try {
+        return parseProfile(text, path);
+      } catch (error) {
+        if (onRefused === undefined || !(error instanceof BespokeError)) throw error;
+        onRefused(path, error);
+        return undefined;
+      }
+    }),
+  );
+  return found.filter((profile) => profile !== undefined);
 }
 
 /** The profile of one hardware type for one space; undefined if the folder has none. @throws as {@link parseProfile} */

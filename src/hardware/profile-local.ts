@@ -12,7 +12,7 @@ import { localCpu } from './local-cpu.js';
 import { timePasses } from './passes.js';
 import { profileRevision } from './profile-file.js';
 import { randomModel } from './random-model.js';
-import type { LatencyProfile } from './types.js';
+import type { MeasuredProfile } from './types.js';
 
 /** Whole networks that the fit sees, and as many others that its error is stated on. */
 const FIT_NETS = 40;
@@ -153,7 +153,7 @@ async function measure(
  * @throws the signal's reason if aborted
  * Source: Cai et al. 2020, section 3.4 (latency lookup table)
  */
-export async function profileLocalCpu(space: SearchSpace, options: ProfileOptions): Promise<LatencyProfile> {
+export async function profileLocalCpu(space: SearchSpace, options: ProfileOptions): Promise<MeasuredProfile> {
   const startedAt = performance.now();
   const at = measuredResolutions(space.resolutions);
   const nets = chooseNets(space, FIT_NETS + HOLDOUT_NETS, makeRng(options.seed).fork('networks'));

@@ -3,6 +3,8 @@
  * so that a composition root hands that over with `input` added. Units are in the names; `top1` is a fraction 0..1.
  */
 export interface ReportView {
+  /** What nobody must overlook, in sentences; the page begins with them. */
+  readonly notices?: readonly string[];
   readonly id: string;
   /** RFC 3339, UTC. */
   readonly createdAt: string;
@@ -128,8 +130,8 @@ export interface HardwareView {
   readonly name: string;
   readonly statistic: string;
   readonly revision: string;
-  /** Mean absolute error of the latency model on networks held out of its fit. */
-  readonly errorPercent: number;
+  /** Mean absolute error of the latency model on networks held out of its fit; absent where there were none. */
+  readonly errorPercent?: number;
 }
 
 /** How an image becomes the input `input`, float32 [N, C, H, W]. */

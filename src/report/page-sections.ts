@@ -118,7 +118,7 @@ export function provenanceSection(view: ReportView): SafeHtml {
     ['Parity with the supernet', `${measured.parityRelative.toExponential(1)} of the largest logit`],
     [
       'Latency model',
-      `${hardware.id} (${hardware.statistic}), revision ${hardware.revision}, ${hardware.errorPercent.toFixed(1)} % mean error`,
+      `${hardware.id} (${hardware.statistic}), revision ${hardware.revision}, ${meanError(hardware.errorPercent)}`,
     ],
     ['Seed', String(request.seed)],
     ['Evaluations', formatCount(view.searchHistory.at(-1)?.evaluations ?? request.search.evaluations)],
@@ -153,6 +153,10 @@ function candidateLine({ archId, predictedTop1, predictedLatencyMs, macs, modelB
 }
 
 /** `searchSeconds` -> `search`. */
+function meanError(percent: number | undefined): string {
+  return percent === undefined ? 'error not known' : `${percent.toFixed(1)} % mean error`;
+}
+
 function stageName(key: string): string {
   return key.replace(/Seconds$/, '');
 }

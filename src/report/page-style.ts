@@ -11,6 +11,7 @@ h2{font-size:1.1rem;margin:0 0 12px}
 p{margin:0 0 12px;max-width:75ch}
 .lede{font-size:1.1rem;margin-bottom:28px}
 .over{color:var(--muted);font-size:.85rem;margin-bottom:6px}
+.notices{border:2px solid var(--failed);border-radius:10px;padding:14px 20px 2px;margin:0 0 20px;font-weight:600}
 .note{color:var(--muted);font-size:.88rem}
 section,details.card{background:var(--surface);border:1px solid var(--grid);border-radius:10px;padding:20px;margin:0 0 20px}
 section.pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:20px;background:none;border:0;padding:0}

@@ -32,6 +32,7 @@ export async function reportPage(view: ReportView): Promise<string> {
 </head>
 <body>
 <main>
+${noticesBlock(view.notices ?? [])}
 <p class="over">Bespoke specialization ${view.id}, ${view.createdAt}</p>
 <h1>${pageTitle(view)}</h1>
 <p class="lede">${lede(view)}</p>
@@ -48,6 +49,12 @@ ${provenanceSection(view)}
 </html>
 `;
   return page.markup;
+}
+
+/** What was not calibrated or measured, before everything else. */
+function noticesBlock(notices: readonly string[]): SafeHtml {
+  if (notices.length === 0) return html``;
+  return html`<aside class="notices" role="note">${notices.map((notice) => html`<p>${notice}</p>`)}</aside>`;
 }
 
 function pageTitle({ measured, hardware }: ReportView): string {

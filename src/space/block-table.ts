@@ -12,7 +12,7 @@ export interface BlockTable {
 
 /** A figure of one group of `blockGroups` (never negative), and how the groups' figures make the arch's. */
 export interface BlockFigure {
-  readonly perBlock: (layers: readonly LayerSpec[]) => number;
+  readonly perBlock: (layers: readonly LayerSpec[], resolution: number) => number;
   /** `sum` adds the groups' figures in execution order, `max` takes the largest. */
   readonly combine: 'sum' | 'max';
 }
@@ -34,7 +34,7 @@ function tabulate(
       if (isKnown[cell] === 1) return;
       isKnown[cell] = 1;
       figures.forEach(({ perBlock }, figure) => {
-        tables[figure]![cell] = perBlock(group);
+        tables[figure]![cell] = perBlock(group, resolution);
       });
     });
   }
@@ -81,8 +81,8 @@ export function makeBlockTables(space: SearchSpace, figures: readonly BlockFigur
 
 /**
  * Makes a table of one per-block figure, milliseconds say, added up over an arch's groups.
- * @param perBlock figure of one group of `blockGroups`, never negative; called once per resolution and shape that a group can have
+ * @param perBlock figure of one group of `blockGroups` in a network of a resolution, never negative; called once per resolution and shape
  */
-export function makeBlockTable(space: SearchSpace, perBlock: (layers: readonly LayerSpec[]) => number): BlockTable {
+export function makeBlockTable(space: SearchSpace, perBlock: BlockFigure['perBlock']): BlockTable {
   return makeBlockTables(space, [{ perBlock, combine: 'sum' }])[0]!;
 }

@@ -37,11 +37,11 @@ export function withIntervals(
   candidate: Candidate,
 ): Candidate {
   const ms = candidate.predictedLatencyMs;
+  const interval =
+    ms === undefined || models.latency === undefined ? undefined : latencyInterval(models.latency.profile, ms);
   return {
     ...candidate,
     predictedTop1Interval: models.predictor.interval(candidate.predictedTop1, INTERVAL_CONFIDENCE),
-    ...(ms === undefined || models.latency === undefined
-      ? {}
-      : { predictedLatencyIntervalMs: latencyInterval(models.latency.profile, ms) }),
+    ...(interval === undefined ? {} : { predictedLatencyIntervalMs: interval }),
   };
 }
