@@ -3,6 +3,7 @@ import { type CreateSpecialization, ProblemError, type Specialization, waitFor }
 import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
 import type { components } from '../generated/openapi.js';
+import { noticesOf } from '../specialize/checks.js';
 import { codeOf, EXIT } from './arguments.js';
 import type { Connection } from './connect.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
@@ -93,6 +94,7 @@ export async function specializeCommand(
     await writeOut(outputs.report, `${JSON.stringify(report, undefined, 2)}\n`);
   }
   terminal.printJson(row);
+  for (const notice of noticesOf(row.result?.checks ?? [])) terminal.print(notice);
   terminal.print(resultTable(row));
   terminal.print(`\nmodel   ${outputs.model} (sha256 ${row.result?.artifact.sha256})`);
   if (outputs.report !== undefined) terminal.print(`report  ${outputs.report}`);
@@ -188,6 +190,7 @@ export async function historyCommand({ client }: Connection, terminal: Terminal,
 export async function showCommand({ client }: Connection, terminal: Terminal, id: string): Promise<number> {
   const row = unwrap(await client.GET('/v1/specializations/{id}', { params: { path: { id } } }));
   terminal.printJson(row);
+  for (const notice of noticesOf(row.result?.checks ?? [])) terminal.print(notice);
   terminal.print(`${row.id}  ${row.status}  ${row.createdAt}`);
   if (row.problem !== null && row.problem !== undefined) terminal.print(`${row.problem.title}: ${row.problem.detail}`);
   const table = resultTable(row);

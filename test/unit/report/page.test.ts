@@ -61,6 +61,18 @@ describe('the report page', () => {
     expect(page).not.toContain('✓ passed');
   });
 
+  it('begins with what nobody must overlook, and says nothing where there is nothing', async () => {
+    const page = await reportPage({ ...sampleView(), notices: ['Not calibrated.', 'No accuracy <measured>.'] });
+    const body = page.slice(page.indexOf('<main>') + '<main>'.length).trimStart();
+    expect(
+      body.startsWith(
+        '<aside class="notices" role="note"><p>Not calibrated.</p><p>No accuracy &lt;measured&gt;.</p></aside>',
+      ),
+    ).toBe(true);
+    expect(openTags(page)).toEqual([]);
+    expect(await reportPage({ ...sampleView(), notices: [] })).not.toContain('<aside');
+  });
+
   it('names every rejected candidate with the check that turned it down', async () => {
     const page = await reportPage(sampleView());
     expect(page).toContain('0f0f0f0f0f0f: predicted top-1 91.81 %');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkAll } from '../../../src/specialize/checks.js';
+import { checkAll, imageChecks, noticesOf } from '../../../src/specialize/checks.js';
 import type { MeasuredFigures } from '../../../src/specialize/types.js';
 
 const measured: MeasuredFigures = {
@@ -53,5 +53,27 @@ describe('checkAll', () => {
   it('fails parity beyond its limit, and when it is not a number', () => {
     expect(outcomes({}, { ...measured, parityRelative: 2e-4 }, '').parity).toBe('failed');
     expect(outcomes({}, { ...measured, parityRelative: Number.NaN }, '').parity).toBe('failed');
+  });
+});
+
+describe('what a bundle without images allows', () => {
+  const idsOf = (calibrationImages: number, isLabeled: boolean) =>
+    imageChecks({ calibrationImages, isLabeled }).map(({ id, outcome }) => `${id} ${outcome}`);
+
+  it('is a check that was not measured for each kind of image that is missing', () => {
+    expect(idsOf(2000, true)).toEqual([]);
+    expect(idsOf(0, false)).toEqual(['calibration notMeasured', 'top1 notMeasured']);
+    expect(idsOf(0, true)).toEqual(['calibration notMeasured']);
+    expect(idsOf(2000, false)).toEqual(['top1 notMeasured']);
+  });
+
+  it('becomes the sentences that a report begins with; other checks do not', () => {
+    const notices = noticesOf([
+      ...checkAll({ maxMacs: 1 }, measured, ''),
+      ...imageChecks({ calibrationImages: 0, isLabeled: false }),
+    ]);
+    expect(notices).toHaveLength(2);
+    expect(notices[0]).toMatch(/^Batch-normalization statistics were not calibrated: .*\.$/);
+    expect(notices[1]).toMatch(/^No accuracy was measured: .*top-1 is predicted\.$/);
   });
 });
