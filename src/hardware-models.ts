@@ -4,7 +4,7 @@ import type { RefusedBundle } from './engine-client.js';
 import { measureLatency } from './evaluate/latency.js';
 import { calibrateDrift } from './hardware/drift.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
-import { canMeasureHere } from './hardware/local-cpu.js';
+import { canMeasureHere, LOCAL_CPU_ID, localCpu } from './hardware/local-cpu.js';
 import { loadProfiles, profilesDir } from './hardware/profile-file.js';
 import type { LatencyModel, LatencyProfile } from './hardware/types.js';
 import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.js';
@@ -13,18 +13,25 @@ import type { Workbench } from './specialize/specialize.js';
 
 /** Runs of one latency measurement, at least: their median's 99 % interval is then about 2 % wide on a quiet machine. */
 const LATENCY_SAMPLES = 300;
+/** What is measured on this machine where no latency model says which statistic it predicts. */
+const UNPREDICTED_STATISTIC = 'p50';
+const NOT_HERE: Workbench['measuring'] = { latency: undefined, drift: undefined };
 /** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
 const LATENCY_MAX_MS = 150;
 
-/** Measuring on this machine, one measurement at a time; nothing where a profile is not of this machine. */
-export function measuringOf(space: SearchSpace, profile: LatencyProfile): Workbench['measuring'] {
-  if (!canMeasureHere(profile.hardware)) return { latency: undefined, drift: undefined };
-  const options = { threads: 1, statistic: profile.statistic, minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS };
+/**
+ * Measuring on this machine, one measurement at a time; nothing where a profile is not of this machine. Without a profile there is no
+ * drift to tell: latencies can be measured, and not predicted.
+ */
+export function measuringOf(space: SearchSpace, profile: LatencyProfile | undefined): Workbench['measuring'] {
+  if (profile !== undefined && !canMeasureHere(profile.hardware)) return NOT_HERE;
+  const statistic = profile?.statistic ?? UNPREDICTED_STATISTIC;
+  const options = { threads: 1, statistic, minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS };
   const locked = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     withMeasurementLock(machineLockDir(), work, { signal });
   return {
     latency: (model, signal) => locked(signal, () => measureLatency(model, { ...options, signal })),
-    drift: (signal) => locked(signal, () => calibrateDrift(space, profile, signal)),
+    drift: profile === undefined ? undefined : (signal) => locked(signal, () => calibrateDrift(space, profile, signal)),
   };
 }
 
@@ -53,13 +60,12 @@ export function makeOnHardware(profiles: readonly LatencyProfile[]): OnHardware 
   return (bench, hardwareId) => {
     if (bench.latency?.profile.hardware.id === hardwareId) return bench;
     const { space } = bench.bundle.supernet;
+    if (bench.latency === undefined && hardwareId === LOCAL_CPU_ID) return bench;
     const profile = profiles.find(({ hardware, spaceId }) => hardware.id === hardwareId && spaceId === space.id);
     if (profile === undefined) return { ...bench, latency: undefined, measuring: NOT_HERE };
     return { ...bench, latency: modelOf(space, profile), measuring: measuringOf(space, profile) };
   };
 }
-
-const NOT_HERE: Workbench['measuring'] = { latency: undefined, drift: undefined };
 
 function latencyModelInfo(profile: LatencyProfile): LatencyModelInfo {
   const { spaceId, statistic, method, revision, resolutions, measuredAt, holdout, sources } = profile;
@@ -75,9 +81,13 @@ function latencyModelInfo(profile: LatencyProfile): LatencyModelInfo {
   };
 }
 
-/** The hardware types of profiles, each with a latency model per search space; of two profiles for the same pair, the first counts. */
+/**
+ * The hardware types of profiles, each with a latency model per search space; of two profiles for the same pair, the first counts.
+ * This machine is always among them: without a latency model it can be measured and not limited.
+ */
 export function hardwareInfos(profiles: readonly LatencyProfile[]): HardwareInfo[] {
-  const byId = new Map<string, HardwareInfo>();
+  const { fingerprint: _own, ...here } = localCpu();
+  const byId = new Map<string, HardwareInfo>([[here.id, { ...here, isHere: true, latencyModels: [] }]]);
   for (const profile of profiles) {
     const { fingerprint: _, ...hardware } = profile.hardware;
     const isHere = canMeasureHere(profile.hardware);

@@ -14,8 +14,9 @@ import { PREDICTOR_FILES } from './predictors/file.js';
 import { loadPredictor } from './predictors/predictor.js';
 import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.js';
 import { runtimeVersion } from './runtime/session.js';
-import { archId, assertArchInSpace, canonicalArch } from './space/arch.js';
+import { archId, assertArchInSpace, canonicalArch, maxArch } from './space/arch.js';
 import { makeCostTable } from './space/cost-table.js';
+import { archCosts } from './space/costs.js';
 import { countSubnets } from './space/count.js';
 import type { SearchSpace } from './space/types.js';
 import { type Described, describeArchs, withIntervals } from './specialize/describe.js';
@@ -47,14 +48,24 @@ interface WorkbenchOptions {
 /** Networks that the profile is measured on are drawn from this seed; a profile's revision says what came of it. */
 const PROFILE_SEED = 1;
 
-/** The kept profile of this machine for a space, or a new one where there is none or the machine has changed. */
+/**
+ * A space whose largest network has more MACs is not measured without being asked for: one of ImageNet's size takes minutes, and a server
+ * should start in seconds. `bespoke hardware profile --space` does it.
+ */
+const MOST_PROFILED_MACS = 100_000_000;
+
+/**
+ * The kept profile of this machine for a space, or a new one where there is none or the machine has changed; undefined where there is
+ * none of a space of large networks.
+ */
 async function localProfile(
   space: SearchSpace,
   { dataDir, onProgress, onProfiled }: WorkbenchOptions,
-): Promise<LatencyProfile> {
+): Promise<LatencyProfile | undefined> {
   const dir = profilesDir(dataDir);
   const kept = await keptProfile(dir, space.id);
   if (kept !== undefined && canMeasureHere(kept.hardware)) return kept;
+  if (archCosts(space, maxArch(space)).macs > MOST_PROFILED_MACS) return undefined;
   const profile = await withMeasurementLock(machineLockDir(), () =>
     profileLocalCpu(space, { seed: PROFILE_SEED, onProgress }),
   );
@@ -86,7 +97,7 @@ export async function openWorkbench(dir: string, options: WorkbenchOptions): Pro
     bundle,
     predictor,
     costs: makeCostTable(space),
-    latency: makeLatencyModel(space, profile),
+    latency: profile === undefined ? undefined : makeLatencyModel(space, profile),
     measuring: measuringOf(space, profile),
     versions: { bespoke: VERSION, onnxruntime: runtimeVersion(), node: process.version },
     now: () => performance.now(),
