@@ -65,6 +65,11 @@ export function holdoutErrors(predicted: readonly number[], measured: readonly n
   };
 }
 
+/** (measured - predicted) / predicted of networks, ascending: latency models err by shares, not by milliseconds. */
+export function relativeResiduals(predicted: readonly number[], measured: readonly number[]): readonly number[] {
+  return predicted.map((p, i) => (measured[i]! - p) / p).sort((a, b) => a - b);
+}
+
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;

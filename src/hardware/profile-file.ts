@@ -14,7 +14,7 @@ export type ProfileFigures = Omit<LatencyProfile, 'revision' | 'sources' | 'meas
 /** sha256 of a profile's figures: equal figures have equal revisions, whenever they were measured. */
 export function profileRevision(profile: ProfileFigures): Sha256 {
   const { schema, hardware, spaceId, statistic, method, resolutions, table, scale, offsetMs, holdout } = profile;
-  const { references } = profile;
+  const { references, residuals } = profile;
   const figures = {
     schema,
     hardware,
@@ -27,6 +27,7 @@ export function profileRevision(profile: ProfileFigures): Sha256 {
     offsetMs,
     holdout,
     references,
+    residuals,
   };
   return sha256(canonicalJson(figures));
 }
@@ -36,6 +37,8 @@ const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isPositive: Check = (value) => isNumber(value) && (value as number) > 0; // isNumber holds
 const isNumbers: Check = (value) => Array.isArray(value) && value.length > 0 && value.every(isNumber);
+const isAscending: Check = (value) =>
+  isNumbers(value) && (value as number[]).every((x, i, all) => i === 0 || x >= all[i - 1]!); // isNumbers holds
 const oneOf =
   (...values: readonly string[]): Check =>
   (value) =>
@@ -99,6 +102,7 @@ const PROFILE_FIELDS = {
   scale: isPositive,
   offsetMs: isNumber,
   holdout: isOptional(isHoldout),
+  residuals: isOptional(isAscending),
   references: isOptional(isReferences),
   sources: isOptional(isSources),
   measuredAt: isOptional(isText),

@@ -7,7 +7,7 @@ import { lower } from '../space/lower.js';
 import { sampleArch } from '../space/sample.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { type BlockLayers, completeTable, distinctBlocks, measuredResolutions } from './blocks.js';
-import { fitRelative, holdoutErrors } from './fit.js';
+import { fitRelative, holdoutErrors, relativeResiduals } from './fit.js';
 import { localCpu } from './local-cpu.js';
 import { timePasses } from './passes.js';
 import { profileRevision } from './profile-file.js';
@@ -171,6 +171,7 @@ export async function profileLocalCpu(space: SearchSpace, options: ProfileOption
     resolutions: [...space.resolutions],
     ...fit,
     holdout: holdoutErrors(predicted, times.netsP50.slice(fitted)),
+    residuals: relativeResiduals(predicted, times.netsP50.slice(fitted)),
     references: chooseReferences(nets.slice(0, fitted), times.netsP50.slice(0, fitted)),
   } as const;
   return {

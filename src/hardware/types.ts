@@ -51,6 +51,8 @@ export interface LatencyProfile {
   readonly offsetMs: number;
   /** On networks held out of the fit; absent where no whole network was measured, as for imported tables. */
   readonly holdout?: HoldoutErrors;
+  /** (measured - predicted) / predicted of the same networks, ascending: what intervals and upper bounds are made of. */
+  readonly residuals?: readonly number[];
   /** A few networks with their measured milliseconds: measured again, they tell how fast the machine is now. */
   readonly references?: readonly { readonly arch: Arch; readonly ms: number }[];
   /** The files that were imported, of type `table` alone. */

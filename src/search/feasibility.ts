@@ -156,7 +156,7 @@ function proveByWeights({ problem, at, resolution }: Level, scaled: Scaled): Pro
   const { constraints, parts, allowed } = scaled;
   const indices = constraints.map((constraint) => problem.constraints.indexOf(constraint));
   const scales = constraints.map(scaleOf);
-  const limits = constraints.reduce<number[]>((list, { max }, i) => [...list, max / scales[i]!], []);
+  const limits = constraints.map(({ max }, i) => max / scales[i]!);
   const tryWeights = (weights: readonly number[]): { excess: number; excesses: Excesses } | undefined => {
     const options = { parts, weights: weights.map((weight, i) => weight / scales[i]!), ...(allowed && { allowed }) };
     const least = leastOf(problem.genetics, at, options);
