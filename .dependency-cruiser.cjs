@@ -19,6 +19,7 @@ const rooms = {
   hardware: {
     layer: 4,
     rooms: ['common', 'tensor', 'onnx', 'runtime', 'space', 'supernet', 'search', 'evaluate'],
+    packages: ['yaml'],
   },
   train: {
     layer: 5,

@@ -54,7 +54,8 @@ function describe({
         ];
   return [
     `${hardware.name}, ${hardware.runtime}, space ${spaceId}`,
-    `  provenance      ${hardware.provenance}, ${hardware.precision}, ${hardware.threads} threads, batch ${hardware.batch}`,
+    `  provenance      ${hardware.provenance}`,
+    `  runs            ${hardware.precision}, threads ${hardware.threads}, batch ${hardware.batch}${hardware.provenance === 'table' ? ' (as given at the import; the tables do not say)' : ''}`,
     `  statistic       ${statistic}`,
     `  resolutions     ${resolutions.join(', ')}`,
     ...errors,

@@ -3,6 +3,7 @@ import type { Interval } from '../search/types.js';
 import { makeBlockTable } from '../space/block-table.js';
 import { blockKey } from '../space/blocks.js';
 import type { Arch, LayerSpec, SearchSpace } from '../space/types.js';
+import { nearestResolutions } from './nearest.js';
 import type { LatencyModel, LatencyProfile } from './types.js';
 
 function refuse(profile: LatencyProfile, detail: string): never {
@@ -21,13 +22,6 @@ export function blockMs(
   resolution: number,
 ): number | undefined {
   return table[tableKey(resolution, layers)] ?? table[blockKey(layers)];
-}
-
-/** The nearest of some sides to one that is not among them: one below and one above, where there are. */
-function nearestOf(known: readonly number[], resolution: number): readonly number[] {
-  const below = known.filter((side) => side < resolution);
-  const above = known.filter((side) => side > resolution);
-  return [...(below.length > 0 ? [Math.max(...below)] : []), ...(above.length > 0 ? [Math.min(...above)] : [])];
 }
 
 /**
@@ -49,7 +43,7 @@ export function makeLatencyModel(space: SearchSpace, profile: LatencyProfile, dr
     predict: (archs: readonly Arch[]) => {
       for (const { resolution } of archs) {
         if (!known.has(resolution)) {
-          const nearest = nearestOf(profile.resolutions, resolution).join(' and ');
+          const nearest = nearestResolutions(profile.resolutions, resolution).join(' and ');
           refuse(
             profile,
             `covers the resolutions ${profile.resolutions.join(', ')}; asked was ${resolution}, nearest ${nearest}`,

@@ -152,11 +152,11 @@ function candidateLine({ archId, predictedTop1, predictedLatencyMs, macs, modelB
   return `${archId.slice(0, SHORT_ID)}: predicted top-1 ${formatFraction(predictedTop1)}${latency}, ${formatCount(macs)} MACs, ${formatBytes(modelBytes)}`;
 }
 
-/** `searchSeconds` -> `search`. */
 function meanError(percent: number | undefined): string {
   return percent === undefined ? 'error not known' : `${percent.toFixed(1)} % mean error`;
 }
 
+/** `searchSeconds` -> `search`. */
 function stageName(key: string): string {
   return key.replace(/Seconds$/, '');
 }
