@@ -23,9 +23,14 @@ function referenceBytes(path: string): Uint8Array {
   return readFileSync(`${REFERENCE}/${path}`);
 }
 
+/** A text file of the reference data. */
+export function referenceText(path: string): string {
+  return readFileSync(`${REFERENCE}/${path}`, 'utf8');
+}
+
 /** A JSON file of the reference data; its form is told in the README there. */
 export function referenceJson(path: string): unknown {
-  return JSON.parse(readFileSync(`${REFERENCE}/${path}`, 'utf8'));
+  return JSON.parse(referenceText(path));
 }
 
 /** A float32 array in numpy's format 1.0, row-major and little-endian as all of the reference data. */
