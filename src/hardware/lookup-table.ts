@@ -77,7 +77,7 @@ export function tableResolution(file: string, entries: LookupEntries, asked?: nu
   const sides = stemSides(entries);
   const has = sides.length === 0 ? 'it has no key of a stem' : `its stem is timed at ${sides.join(', ')}`;
   const disagree = (what: string): never => {
-    throw new BespokeError('invalid-request', `"${file}" ${what}; ${has}`);
+    throw new BespokeError('invalid-request', `"${file}" ${what}, but ${has}; --resolution N says which counts`);
   };
   if (asked !== undefined) {
     return sides.includes(asked) ? asked : disagree(`cannot be the table of the resolution ${asked}`);
@@ -85,9 +85,8 @@ export function tableResolution(file: string, entries: LookupEntries, asked?: nu
   const named = (file.match(/\d+/g) ?? []).map(Number);
   const both = sides.filter((side) => named.includes(side));
   if (both.length === 1) return both[0] as number; // it is there
-  if (named.length > 0 && both.length === 0)
-    return disagree(`has ${named.join(' and ')} in its name; give --resolution`);
+  if (named.length > 0 && both.length === 0) return disagree(`has ${named.join(' and ')} in its name`);
   const [side] = sides;
   if (side !== undefined && sides.length === 1) return side;
-  return disagree('does not say its resolution in its name; give --resolution');
+  return disagree('does not say its resolution in its name');
 }

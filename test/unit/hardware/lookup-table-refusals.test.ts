@@ -56,7 +56,7 @@ describe('the resolution of a table', () => {
 
   it('is refused where the name, the user and the table disagree', () => {
     expect(() => tableResolution('176_lookup_table.yaml', entries(160))).toThrow(
-      '"176_lookup_table.yaml" has 176 in its name; give --resolution; its stem is timed at 160',
+      '"176_lookup_table.yaml" has 176 in its name, but its stem is timed at 160; --resolution N says which counts',
     );
     expect(() => tableResolution('table.yaml', entries(160, 176))).toThrow(/does not say its resolution .* 160, 176/);
     expect(() => tableResolution('160.yaml', entries(160), 164)).toThrow(/cannot be the table of the resolution 164/);

@@ -38,8 +38,8 @@ const read = (text: string, file: string) => {
 
 function madeUp(space: SearchSpace, resolutions: readonly number[], form: TableForm) {
   const tables = new Map(resolutions.map((side) => [side, madeUpTable(mobile(space), side, form)]));
-  const read1 = [...tables].map(([side, table]) => read(tableText(table), `${side}_lookup_table.yaml`));
-  return { tables, profiles: importTables(read1, PUBLISHED_SPACES, PHONE) };
+  const files = [...tables].map(([side, table]) => read(tableText(table), `${side}_lookup_table.yaml`));
+  return { tables, profiles: importTables(files, PUBLISHED_SPACES, PHONE) };
 }
 
 const sampled = (space: SearchSpace, resolutions: readonly number[], count: number): Arch[] => {
@@ -49,10 +49,10 @@ const sampled = (space: SearchSpace, resolutions: readonly number[], count: numb
 
 describe('lookup tables in the published format', () => {
   it.each([
-    [MBV3_W10, 'hidden', [128, 144, 224]],
-    [MBV3_W12, 'hidden', [176, 192]],
-    [PROXYLESS, 'ratio', [160, 164]],
-  ] as const)('add up as the published code walks them: %o', (space, form, resolutions) => {
+    { space: MBV3_W10, form: 'hidden', resolutions: [128, 144, 224] },
+    { space: MBV3_W12, form: 'hidden', resolutions: [176, 192] },
+    { space: PROXYLESS, form: 'ratio', resolutions: [160, 164] },
+  ] as const)('add up as the published code walks them: $space.id', ({ space, form, resolutions }) => {
     const { tables, profiles } = madeUp(space, resolutions, form);
     expect(profiles.map(({ spaceId }) => spaceId)).toEqual([space.id]);
     const [profile] = profiles;
