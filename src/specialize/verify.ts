@@ -64,7 +64,9 @@ export async function verify(
     modelBytes: extracted.model.byteLength,
     peakMemoryBytes: costs.peakMemoryBytes,
   };
-  const whyNoLatency = isLatencyAsked ? 'this machine is not that hardware type' : 'not measured, as the request asked';
+  const whyNoLatency = isLatencyAsked
+    ? `the latency is predicted, not measured: this machine is not "${request.hardwareId}", and there is no such device here`
+    : 'not measured, as the request asked';
   const checks = [
     ...imageChecks({ calibrationImages: delivery.calibrationImages, isLabeled }),
     structureOf(extracted.onnx),
