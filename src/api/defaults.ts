@@ -1,3 +1,4 @@
+import { highestConfidence } from '../common/conformal.js';
 import { BespokeError } from '../common/errors.js';
 import type { components } from '../generated/openapi.js';
 import { noPredictor } from '../specialize/no-predictor.js';
@@ -94,32 +95,59 @@ function checkResolutions(resolutions: readonly number[], supernet: SupernetInfo
   });
 }
 
+/** The architectures that a supernet's predictor was held against, by its card; none of an imported one. */
+function heldOutOf({ figures }: SupernetInfo): number {
+  const { predictor } = figures;
+  const heldOut: unknown = typeof predictor === 'object' && predictor !== null ? Reflect.get(predictor, 'heldOut') : 0;
+  return typeof heldOut === 'number' ? heldOut : 0;
+}
+
+/** An accuracy can be promised as surely as the predictor's held-out architectures allow; a latency is refused by its model. */
+function checkConfidence({ search, constraints }: CreateBody, supernet: SupernetInfo): void {
+  const confidence = search?.confidence;
+  if (confidence === undefined || constraints?.minTop1 === undefined) return;
+  const heldOut = heldOutOf(supernet);
+  const most = highestConfidence(heldOut);
+  if (confidence <= most) return;
+  const why =
+    heldOut === 0
+      ? 'nothing is known of its errors'
+      : `${heldOut} held-out architectures allow up to ${most.toFixed(4)}`;
+  throw refused(
+    '/search/confidence',
+    `is more than the accuracy predictor of ${supernet.id} can promise: ${why}, got ${confidence}`,
+  );
+}
+
 /**
  * Fills in every default, once: inside, nothing is absent that has one.
  * @param body a body that keeps the contract
  * @throws `invalid-request`, `not-found`, `no-latency-data`, `no-predictor`
  */
 export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationRequest {
-  if (!hasLimit(body.constraints))
+  const given = body.constraints ?? {};
+  if (!hasLimit(given) && body.objective === undefined)
     throw refused(
       '/constraints',
-      'must have at least one limit: maxLatencyMs, maxMacs, maxParams, maxModelBytes, maxPeakMemoryBytes or minTop1',
+      'must have at least one limit, unless an objective is given: maxLatencyMs, maxMacs, maxParams, maxModelBytes, maxPeakMemoryBytes or minTop1',
     );
   const supernet = findSupernet(catalog, body.supernetId);
   if (!supernet.hasPredictor) throw noPredictor(supernet.id);
   const hardware = findHardware(catalog, body.hardwareId);
   if (body.resolutions !== undefined) checkResolutions(body.resolutions, supernet);
-  const maxSeconds = body.search?.maxSeconds;
+  checkConfidence(body, supernet);
+  const { maxSeconds, confidence } = body.search ?? {};
   return {
     supernetId: supernet.id,
     hardwareId: hardware.id,
-    constraints: fillConstraints(body.constraints, hardware, supernet),
+    constraints: fillConstraints(given, hardware, supernet),
     objective: body.objective ?? 'accuracy',
     ...(body.resolutions === undefined ? {} : { resolutions: body.resolutions }),
     seed: body.seed ?? DEFAULT_SEED,
     search: {
       evaluations: body.search?.evaluations ?? DEFAULT_EVALUATIONS,
       ...(maxSeconds === undefined ? {} : { maxSeconds }),
+      ...(confidence === undefined ? {} : { confidence }),
     },
     verify: { latency: body.verify?.latency ?? 'measured' },
     labels: body.labels ?? {},

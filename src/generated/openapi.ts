@@ -33,7 +33,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for the sub-network that meets constraints
-         * @description Stores a row and queues it. At least one limit must be given. Absent members get their defaults once, here; the row shows them.
+         * @description Stores a row and queues it. At least one limit or an objective must be given. Absent members get their defaults once, here; the row shows them.
          *     An unknown `supernetId` or `hardwareId` is `not-found` 404. Where exact bounds prove that nothing fits, the answer is
          *     `infeasible-constraints` 422 at once; otherwise the job may end with the same problem.
          *     `Idempotency-Key` is honored for 24 hours: the same key and body give the first row again, another body gives `conflict` 409.
@@ -438,13 +438,13 @@ export interface components {
             supernetId?: components["schemas"]["Name"];
             /** @description By default `local-cpu`. */
             hardwareId?: components["schemas"]["Name"];
-            /** @description At least one limit; `latencyStatistic` (by default p50, or else what the hardware type gives) alone is none. */
-            constraints: components["schemas"]["RequestedConstraints"];
+            /** @description At least one limit, unless there is an `objective`; `latencyStatistic` (by default p50, or else what the hardware type gives) alone is none. */
+            constraints?: components["schemas"]["RequestedConstraints"];
             /**
-             * @description By default `accuracy`.
+             * @description What is made as good as the limits allow: the highest accuracy (by default), the lowest latency, the fewest MACs.
              * @enum {string}
              */
-            objective?: "accuracy";
+            objective?: "accuracy" | "latency" | "macs";
             /** @description Which resolutions to search; by default every one that is searchable. */
             resolutions?: number[];
             /** @description By default 1. */
@@ -454,6 +454,11 @@ export interface components {
                 evaluations?: number;
                 /** @description A result under a time limit depends on the machine. */
                 maxSeconds?: number;
+                /**
+                 * @description `maxLatencyMs` then limits the upper and `minTop1` the lower bound that the figure keeps with this probability (one-sided
+                 *     split-conformal bounds, by networks held out of the models); without it, the predictions themselves.
+                 */
+                confidence?: number;
             };
             verify?: {
                 /**
@@ -470,12 +475,13 @@ export interface components {
             hardwareId: components["schemas"]["Name"];
             constraints: components["schemas"]["Constraints"];
             /** @enum {string} */
-            objective: "accuracy";
+            objective: "accuracy" | "latency" | "macs";
             resolutions?: number[];
             seed: number;
             search: {
                 evaluations: number;
                 maxSeconds?: number;
+                confidence?: number;
             };
             verify: {
                 /** @enum {string} */
@@ -491,6 +497,10 @@ export interface components {
             predictedTop1Interval?: components["schemas"]["Interval"];
             predictedLatencyMs?: number;
             predictedLatencyIntervalMs?: components["schemas"]["Interval"];
+            /** @description At the `confidence` of the request, where it limits the accuracy. */
+            predictedTop1Lower?: number;
+            /** @description At the `confidence` of the request, where it limits the latency. */
+            predictedLatencyUpperMs?: number;
             macs: components["schemas"]["Count"];
             params: components["schemas"]["Count"];
             modelBytes: components["schemas"]["Count"];
@@ -640,6 +650,8 @@ export interface components {
             checks: components["schemas"]["Check"][];
             rejected: components["schemas"]["RejectedCandidate"][];
             paretoFront: components["schemas"]["Candidate"][];
+            /** @description Of the intervals of candidates: the share of architectures whose measured figure lies in theirs. */
+            intervalConfidence?: number;
             searchHistory: components["schemas"]["SearchPoint"][];
             /** @description The time limit ended the search before its evaluations were used. */
             searchCutShort: boolean;

@@ -17,6 +17,9 @@ export interface Candidate {
   readonly predictedTop1Interval?: Interval;
   readonly predictedLatencyMs?: number;
   readonly predictedLatencyIntervalMs?: Interval;
+  /** One-sided bounds at the request's confidence, where it asked for one and limits the figure. */
+  readonly predictedTop1Lower?: number;
+  readonly predictedLatencyUpperMs?: number;
   readonly macs: number;
   readonly params: number;
   readonly modelBytes: number;

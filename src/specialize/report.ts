@@ -10,6 +10,7 @@ import { EXPORTER_REVISION } from '../supernet/extract.js';
 import type { Bundle } from '../supernet/types.js';
 import { noticesOf } from './checks.js';
 import type { Delivery } from './deliver.js';
+import { INTERVAL_CONFIDENCE } from './describe.js';
 import type { Claim } from './ports.js';
 import type { Check, MeasuredFigures, RejectedCandidate, Report } from './types.js';
 
@@ -77,6 +78,7 @@ export function makeReport(
     checks,
     rejected,
     paretoFront: searched.paretoFront,
+    intervalConfidence: INTERVAL_CONFIDENCE,
     searchHistory: searched.history,
     searchCutShort: searched.cutShort,
     layers: delivery.layers.map((layer) => {

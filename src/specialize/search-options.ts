@@ -3,6 +3,7 @@ import type { AccuracyPredictor } from '../predictors/predictor.js';
 import type { SearchOptions } from '../search/result.js';
 import type { CostTable } from '../space/cost-table.js';
 import type { SearchSpace } from '../space/types.js';
+import { limitBounds } from './confidence.js';
 import { describeArchs } from './describe.js';
 import { searchableResolutions, searchConstraints } from './feasible.js';
 import type { SpecializationRequest } from './types.js';
@@ -15,15 +16,21 @@ export interface Predicting {
   readonly latency: LatencyModel | undefined;
 }
 
+/** The cost that the front runs along: the objective's, else latency where that is limited, else MACs. */
+export function frontAxisOf({ objective, constraints }: SpecializationRequest): 'macs' | 'maxLatencyMs' {
+  if (objective === 'accuracy') return constraints.maxLatencyMs === undefined ? 'macs' : 'maxLatencyMs';
+  return objective === 'latency' ? 'maxLatencyMs' : 'macs';
+}
+
 /**
- * The search that a request asks for: its limits, resolutions, seed and budgets; the front trades accuracy against latency where that is
- * limited, else against MACs.
+ * The search that a request asks for: its objective, limits, resolutions, seed and budgets.
  * @throws BespokeError `no-latency-data` or `invalid-request` where the request asks for what cannot be predicted
  */
 export function searchOptionsOf(models: Predicting, request: SpecializationRequest): SearchOptions {
   const { space, predictor, latency } = models;
   const { constraints, resolutions, seed } = request;
   const { evaluations, maxSeconds } = request.search;
+  const { top1Shortfall } = limitBounds(request, models);
   const known = [predictor.resolutions, ...(latency === undefined ? [] : [latency.profile.resolutions])];
   return {
     space,
@@ -31,10 +38,11 @@ export function searchOptionsOf(models: Predicting, request: SpecializationReque
     constraints: searchConstraints(request, models),
     resolutions: searchableResolutions(space, known, resolutions),
     describe: (archs) => describeArchs(models, archs),
-    frontAxis: constraints.maxLatencyMs === undefined ? 'macs' : 'maxLatencyMs',
+    frontAxis: frontAxisOf(request),
+    goal: request.objective,
     evaluations,
     seed,
-    ...(constraints.minTop1 === undefined ? {} : { minScore: constraints.minTop1 }),
+    ...(constraints.minTop1 === undefined ? {} : { minScore: constraints.minTop1 + top1Shortfall }),
     ...(maxSeconds === undefined ? {} : { maxSeconds, now: () => performance.now() / 1000 }),
   };
 }

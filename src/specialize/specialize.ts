@@ -1,6 +1,6 @@
 import { BespokeError, toProblem } from '../common/errors.js';
 import { throwIfAborted } from '../common/work.js';
-import { latencyInterval } from '../hardware/latency-model.js';
+import { latencyInterval } from '../hardware/latency-bounds.js';
 import type { LatencyModel } from '../hardware/types.js';
 import type { AccuracyPredictor } from '../predictors/predictor.js';
 import { search } from '../search/evolve.js';
@@ -8,9 +8,10 @@ import type { SearchResult } from '../search/result.js';
 import type { Candidate } from '../search/types.js';
 import type { CostTable } from '../space/cost-table.js';
 import type { Bundle } from '../supernet/types.js';
-import { latencyRatio, MAX_CANDIDATES, nextCandidate } from './choose.js';
+import { latencyRatio, MAX_CANDIDATES, nextCandidate, top1Shortfall } from './choose.js';
+import { inRequestTerms, latencyFactorOf, limitBounds } from './confidence.js';
 import { type Delivery, deliver } from './deliver.js';
-import { withIntervals } from './describe.js';
+import { INTERVAL_CONFIDENCE, withIntervals } from './describe.js';
 import { noPredictor } from './no-predictor.js';
 import type { Claim } from './ports.js';
 import { type Delivered, makeReport, type Versions } from './report.js';
@@ -53,7 +54,8 @@ export async function specialize(bench: Workbench, claim: Claim, work: Work): Pr
     if (predictor === undefined) throw noPredictor(bench.bundle.id);
     const found = await runSearch({ ...bench, predictor }, claim, work);
     const models = { predictor, latency: bench.latency };
-    const paretoFront = found.paretoFront.map((candidate) => withIntervals(models, candidate));
+    const bounds = limitBounds(claim.request, models);
+    const paretoFront = found.paretoFront.map((candidate) => withIntervals(models, candidate, bounds));
     const searched = { ...found, paretoFront };
     const searchSeconds = (bench.now() - start) / 1000;
     const delivered = await deliverFirstPassing(bench, claim, { searched, work });
@@ -70,17 +72,25 @@ export async function specialize(bench: Workbench, claim: Claim, work: Work): Pr
 
 type SearchableBench = Workbench & { readonly predictor: AccuracyPredictor };
 
-function runSearch(bench: SearchableBench, { request }: Claim, { signal, onProgress }: Work): Promise<SearchResult> {
-  return search({
-    ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
-    signal,
-    onProgress: ({ evaluations, bestTop1 }) =>
-      onProgress({
-        stage: 'searching',
-        fraction: (SEARCH_SHARE * evaluations) / request.search.evaluations,
-        note: `best predicted top-1 ${bestTop1.toFixed(4)}`,
-      }),
-  });
+async function runSearch(
+  bench: SearchableBench,
+  { request }: Claim,
+  { signal, onProgress }: Work,
+): Promise<SearchResult> {
+  try {
+    return await search({
+      ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
+      signal,
+      onProgress: ({ evaluations, bestTop1 }) =>
+        onProgress({
+          stage: 'searching',
+          fraction: (SEARCH_SHARE * evaluations) / request.search.evaluations,
+          note: `best predicted top-1 ${bestTop1.toFixed(4)}`,
+        }),
+    });
+  } catch (error) {
+    throw inRequestTerms(error, request, limitBounds(request, bench).top1Shortfall);
+  }
 }
 
 interface Attempt {
@@ -100,12 +110,15 @@ async function deliverFirstPassing(
   const seconds = { extractSeconds: 0, calibrateSeconds: 0, verifySeconds: 0 };
   const expected = await expectedRatio(bench, request, work.signal);
   const ratios: number[] = [];
+  const shortfalls: number[] = [];
   for (let index = 0; index < MAX_CANDIDATES; index++) {
-    const { maxLatencyMs } = request.constraints;
+    const { maxLatencyMs, minTop1 } = request.constraints;
     const candidate = nextCandidate({
       front: searched.paretoFront,
       tried,
+      objective: request.objective,
       maxLatencyMs,
+      ...(minTop1 === undefined ? {} : { minTop1: minTop1 + top1Shortfall(shortfalls) }),
       latencyRatio: latencyRatio(expected, ratios),
     });
     if (candidate === undefined) break;
@@ -116,6 +129,8 @@ async function deliverFirstPassing(
     }
     rejected.push({ candidate, checks: attempt.checks });
     ratios.push(...ratioOf(candidate, attempt.measured));
+    const { measuredTop1 } = attempt.measured;
+    if (measuredTop1 !== undefined) shortfalls.push(candidate.predictedTop1 - measuredTop1);
   }
   throw verificationFailed(rejected);
 }
@@ -127,7 +142,10 @@ async function expectedRatio(
   signal: AbortSignal,
 ): Promise<number> {
   if (latency === undefined || request.constraints.maxLatencyMs === undefined) return 1;
-  const margin = latencyInterval(latency.profile, 1)?.high ?? 1;
+  const margin =
+    request.search.confidence !== undefined
+      ? latencyFactorOf(request, latency)
+      : (latencyInterval(latency.profile, 1, INTERVAL_CONFIDENCE)?.high ?? 1);
   const isMeasured = request.verify.latency === 'measured';
   return isMeasured && measuring.drift !== undefined ? margin * (await measuring.drift(signal)) : margin;
 }

@@ -17,15 +17,30 @@ export interface Constraints {
   readonly minTop1?: number;
 }
 
+export const OBJECTIVES = ['accuracy', 'latency', 'macs'] as const;
+/** What is made as good as the limits allow: the highest accuracy, the lowest latency, the fewest MACs. */
+export type RequestedObjective = (typeof OBJECTIVES)[number];
+
+/** How the search goes about it. */
+export interface SearchRequest {
+  readonly evaluations: number;
+  readonly maxSeconds?: number;
+  /**
+   * 0.5..1, exclusive: `maxLatencyMs` then limits the upper, `minTop1` the lower one-sided bound of the prediction at this confidence;
+   * without it, the predictions themselves.
+   */
+  readonly confidence?: number;
+}
+
 /** A whole request with every default filled in; what the row keeps and the worker reads. */
 export interface SpecializationRequest {
   readonly supernetId: string;
   readonly hardwareId: string;
   readonly constraints: Constraints;
-  readonly objective: 'accuracy';
+  readonly objective: RequestedObjective;
   readonly resolutions?: readonly number[];
   readonly seed: number;
-  readonly search: { readonly evaluations: number; readonly maxSeconds?: number };
+  readonly search: SearchRequest;
   readonly verify: { readonly latency: 'measured' | 'skip' };
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -98,6 +113,8 @@ export interface Report {
   readonly checks: readonly Check[];
   readonly rejected: readonly RejectedCandidate[];
   readonly paretoFront: readonly Candidate[];
+  /** Share of architectures whose measured figure lies in a candidate's interval; absent in reports of older versions. */
+  readonly intervalConfidence?: number;
   readonly searchHistory: readonly SearchPoint[];
   /** True: the time limit ended the search before its evaluations were used. */
   readonly searchCutShort: boolean;
