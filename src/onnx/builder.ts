@@ -123,10 +123,10 @@ export class GraphBuilder {
     this.#outputs.push({ name: value, type, dims });
   }
 
-  /** The finished model; operator sets are declared for the domains that occur. */
-  model(metadata: Readonly<Record<string, string>> = {}): OnnxModel {
+  /** The finished model; operator sets are declared for the domains that occur, `opset` for the standard one. */
+  model(metadata: Readonly<Record<string, string>> = {}, opset: number = OPSET_VERSION): OnnxModel {
     const domains = new Set(this.#nodes.map((node) => node.domain).filter((domain) => domain !== ''));
-    const opsets: Record<string, number> = { '': OPSET_VERSION };
+    const opsets: Record<string, number> = { '': opset };
     for (const domain of [...domains].sort()) opsets[domain] = CONTRIB_OPSET_VERSION;
     return {
       graph: {

@@ -21,7 +21,7 @@ import {
 import { BespokeError } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
 import { type ElementArrays, type ElementType, sizeOf, type Tensor, tensorFrom } from '../tensor/tensor.js';
-import { type Attribute, IR_VERSION, type OnnxModel, type OnnxNode, type ValueInfo } from './ir.js';
+import { type Attribute, irVersionOf, type OnnxModel, type OnnxNode, OPSET_VERSION, type ValueInfo } from './ir.js';
 
 /** ONNX's number for each element type that this project uses. */
 const DATA_TYPES = {
@@ -111,11 +111,11 @@ const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown])
 /**
  * Encodes a model as ONNX protobuf. Attributes, operator sets and metadata are written in sorted order,
  * and nothing else goes in (no time, no version of ours), so that equal models have equal bytes.
- * Source: onnx.proto (IR version 8).
+ * Source: onnx.proto (IR versions 7 to 10, as the operator set asks).
  */
 export function encodeModel(model: OnnxModel): Uint8Array {
   const proto = create(ModelProtoSchema, {
-    irVersion: BigInt(IR_VERSION),
+    irVersion: BigInt(irVersionOf(model.opsets[''] ?? OPSET_VERSION)),
     producerName: 'bespoke',
     opsetImport: Object.entries(model.opsets)
       .sort(byKey)

@@ -48,10 +48,28 @@ export interface OnnxModel {
 }
 
 /**
- * The versions that every model made here carries: IR 8 and opset 17 (ONNX 1.12, 2022),
- * old enough for the runtimes of small devices and new enough for every operator used.
+ * The operator set that every model made here carries unless told: 17 (ONNX 1.12, 2022), old enough for the runtimes of small devices and
+ * new enough for every operator used.
  */
-export const IR_VERSION = 8;
 export const OPSET_VERSION = 17;
+
+/**
+ * The operator sets that a delivered model can be written for. 13 is the first in which the operators of training and delivery have
+ * their present inputs; behind 21 nothing is checked here.
+ */
+export const MODEL_OPSETS = { oldest: 13, newest: 21 } as const;
+
+/** The version of the file format that came with an operator set: from this one on, up to the next row. Source: ONNX, docs/Versioning.md */
+const IR_VERSIONS = [
+  { fromOpset: 21, irVersion: 10 },
+  { fromOpset: 19, irVersion: 9 },
+  { fromOpset: 15, irVersion: 8 },
+  { fromOpset: 0, irVersion: 7 },
+] as const;
+
+/** The version of the file format that a model of this operator set is written in. */
+export function irVersionOf(opset: number): number {
+  return IR_VERSIONS.find(({ fromOpset }) => opset >= fromOpset)?.irVersion ?? IR_VERSIONS[0].irVersion;
+}
 /** `com.microsoft` and `com.microsoft.nchwc`: ONNX Runtime's own operators, used in training graphs only. */
 export const CONTRIB_OPSET_VERSION = 1;

@@ -11,15 +11,20 @@ import type {
 import { type FloatTensor, floats } from '../tensor/tensor.js';
 import type { SupernetTensors } from './types.js';
 
-/** Names of a delivered model's one input and one output. */
+/** Names of a delivered model's one input and one output, and of the output where softmax is in the graph. */
 export const INPUT_NAME = 'input';
 export const OUTPUT_NAME = 'logits';
+export const PROBABILITIES_NAME = 'probabilities';
 
 /** How a network's layers become nodes; graphs differ in what they do about batch normalisation alone. */
 export interface LayerEmitter {
   readonly graph: GraphBuilder;
   /** Weights of everything but convolutions: squeeze-excite and linear layers. */
   readonly tensors: SupernetTensors;
+  /** Images per run; any number (`N`) unless told. */
+  readonly batch?: number | undefined;
+  /** Emits what is done to the input before the first layer, such as normalizing pixels; nothing unless told. */
+  readonly prepare?: ((input: Value) => Value) | undefined;
   /** Emits a convolution with its batch normalisation, without activation and shortcut; the result must get the name `name`. */
   conv(layer: ConvLayer, x: Value, name: string): Value;
 }
@@ -167,8 +172,9 @@ function emitLayer(emitter: LayerEmitter, layer: LayerSpec, values: ReadonlyMap<
 export function emitLayers(emitter: LayerEmitter, layers: readonly LayerSpec[], finalName?: string): Value {
   const [first] = layers;
   invariant(first !== undefined, () => 'a network has at least one layer');
-  const dims = ['N', first.inChannels, first.inSize, first.inSize];
-  let last = emitter.graph.input(INPUT_NAME, 'float32', dims);
+  const dims = [emitter.batch ?? 'N', first.inChannels, first.inSize, first.inSize];
+  const input = emitter.graph.input(INPUT_NAME, 'float32', dims);
+  let last = emitter.prepare === undefined ? input : emitter.prepare(input);
   const values = new Map<string, Value>([[INPUT_NAME, last]]);
   layers.forEach((layer, index) => {
     const isLast = index === layers.length - 1;
