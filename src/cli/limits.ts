@@ -21,7 +21,11 @@ export const constraintsOf = (options: LimitOptions): Partial<Record<(typeof LIM
 
 export const withLimits = (command: Command): Command =>
   command
-    .option('--max-latency-ms <ms>', 'latency budget, median (p50), milliseconds', positiveNumber)
+    .option(
+      '--max-latency-ms <ms>',
+      'latency budget, milliseconds: the median (p50), or what the hardware type states',
+      positiveNumber,
+    )
     .option('--max-macs <n>', 'multiply-accumulates of one forward pass', positiveInteger)
     .option('--max-params <n>', 'learnable parameters', positiveInteger)
     .option('--max-model-bytes <n>', 'size of the ONNX file', positiveInteger)

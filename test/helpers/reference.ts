@@ -11,7 +11,7 @@ import { type FloatTensor, floats, sizeOf } from '../../src/tensor/tensor.js';
 import { MBV3_W10, PROXYLESS, smallResNet } from '../unit/space/published-spaces.js';
 
 /** Where the reference data lies, which is no part of this repository; tests that need it are skipped without it. */
-const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
+export const REFERENCE = process.env.BESPOKE_REFERENCE ?? '../shared/reference';
 
 /** Whether a file or folder of the reference data is there. */
 export function hasReference(path: string): boolean {
