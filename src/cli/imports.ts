@@ -7,6 +7,7 @@ import type { SearchSpace } from '../space/types.js';
 import { addBundleFiles, loadBundle, writeBundle } from '../supernet/bundle.js';
 import { importCheckpoint } from '../supernet/import-checkpoint.js';
 import { EXIT } from './arguments.js';
+import { type CalibrationOptions, calibrationImages, calibrationSentence } from './calibration.js';
 import { convertPredictor, openCheckpoint } from './checkpoint-file.js';
 import { folderId } from './folder-id.js';
 import { formatCount } from './format.js';
@@ -24,7 +25,7 @@ async function spacesFor(
   return { space, others: (await knownSpaces(modelDirs)).map((known) => known.space) };
 }
 
-export interface ImportSupernetCommand {
+export interface ImportSupernetCommand extends CalibrationOptions {
   readonly file: string;
   readonly space: string;
   readonly out: string;
@@ -46,6 +47,7 @@ export async function importSupernetCommand(
   const others = (await knownSpaces(modelDirs)).map((known) => known.space);
   const { fileSha256, format, tensors } = await openCheckpoint(file);
   const supernet = importCheckpoint(space, tensors, { where: `"${file}"`, others });
+  const calibration = await calibrationImages(terminal, { space, input }, options);
   const id = options.id ?? folderId(out);
   const weightsSha256 = await writeBundle(out, {
     id,
@@ -54,15 +56,16 @@ export async function importSupernetCommand(
     tensors: supernet,
     input,
     classNames: options.classes === undefined ? classNames : await readClassNames(options.classes, space.classes),
-    calibration: NO_IMAGES,
+    calibration,
     verification: NO_IMAGES,
     figures: { imported: { file: basename(file), fileSha256, format } },
   });
-  terminal.printJson({ dir: out, spaceId: space.id, tensors: supernet.size, format, fileSha256, weightsSha256 });
+  terminal.printJson({
+    ...{ dir: out, spaceId: space.id, tensors: supernet.size, format, fileSha256, weightsSha256 },
+    calibrationImages: calibration.count,
+  });
   terminal.print(`${out}: ${formatCount(supernet.size)} tensors of ${space.id}; weights ${weightsSha256}`);
-  terminal.print(
-    "batch normalization has the supernet's statistics, and there are no images to calibrate or measure with",
-  );
+  terminal.print(calibrationSentence(calibration.count));
   terminal.print(`next: bespoke extract --supernet ${out} --arch ARCH.json`);
   return EXIT.done;
 }

@@ -10,6 +10,7 @@ import type { Candidate } from '../search/types.js';
 import { makeCostTable } from '../space/cost-table.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { SearchSpace } from '../space/types.js';
+import { imageChecks, noticesOf } from '../specialize/checks.js';
 import { deliver } from '../specialize/deliver.js';
 import { withIntervals } from '../specialize/describe.js';
 import { searchOptionsOf } from '../specialize/search-options.js';
@@ -17,6 +18,7 @@ import type { SpecializationRequest } from '../specialize/types.js';
 import { loadBundle } from '../supernet/bundle.js';
 import type { Bundle } from '../supernet/types.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
+import { calibrationImages } from './calibration.js';
 import { evaluationImages } from './evaluation-images.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
 import { writeOut } from './jobs.js';
@@ -41,18 +43,35 @@ export async function resolveBundle(idOrDir: string, modelDirs: readonly string[
   );
 }
 
+export interface ExtractCommand {
+  /** JSON of the architecture. */
+  readonly archFile: string;
+  readonly out: string;
+  /** Folder of images; the bundle's own unless told. */
+  readonly calibrate?: string | undefined;
+  readonly calibrationImages?: number | undefined;
+}
+
 /** `bespoke extract`: one sub-network as ONNX, no search. */
-export async function extractCommand(
-  terminal: Terminal,
-  bundle: Bundle,
-  { archFile, out }: { readonly archFile: string; readonly out: string },
-): Promise<number> {
-  const arch = parseArch(bundle.supernet.space, await readJson(archFile), { where: archFile });
-  const { extracted, costs } = await deliver(bundle, arch);
+export async function extractCommand(terminal: Terminal, bundle: Bundle, options: ExtractCommand): Promise<number> {
+  const { archFile, out } = options;
+  const { space } = bundle.supernet;
+  const arch = parseArch(space, await readJson(archFile), { where: archFile });
+  const calibration =
+    options.calibrate === undefined
+      ? bundle.calibration
+      : await calibrationImages(
+          terminal,
+          { space, input: bundle.input },
+          { ...options, calibration: options.calibrate },
+        );
+  const { extracted, costs } = await deliver({ ...bundle, calibration }, arch);
+  const notices = noticesOf(imageChecks({ calibrationImages: calibration.count, isLabeled: true }));
   await writeOut(out, extracted.model);
   const { macs, params } = costs;
   const figures = { macs, params, modelParams: extracted.modelParams, modelBytes: extracted.model.byteLength };
-  terminal.printJson({ ...figures, out });
+  terminal.printJson({ notices, ...figures, calibrationImages: calibration.count, out });
+  for (const notice of notices) terminal.print(notice);
   terminal.print(
     `${out}: ${formatCount(macs)} MACs, ${formatCount(params)} params, ${formatCount(figures.modelBytes)} bytes`,
   );

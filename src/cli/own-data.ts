@@ -92,6 +92,11 @@ export function splitTable(source: ImageSource, { train, selection, verification
 /** Says on stderr what was left out. */
 export function noteSkipped(terminal: Terminal, source: ImageSource, skipped: readonly SkippedImage[]): void {
   for (const note of source.notes) terminal.note(note);
+  noteSkippedFiles(terminal, skipped);
+}
+
+/** Says on stderr which image files could not be read. */
+export function noteSkippedFiles(terminal: Terminal, skipped: readonly SkippedImage[]): void {
   if (skipped.length === 0) return;
   terminal.note(`${skipped.length} images cannot be read and are left out:`);
   for (const { name, reason } of skipped.slice(0, SHOWN_NAMES)) terminal.note(`  ${name}: ${reason}`);

@@ -68,12 +68,22 @@ async function imagesBelow(walk: Walk, folder: string, depth = 0): Promise<strin
   const path = join(walk.root, folder);
   const found: string[] = [];
   for (const entry of await entriesOf(path)) {
-    const name = `${folder}/${entry.name}`;
+    const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
     if (await isFolder(path, entry)) for (const below of await imagesBelow(walk, name, depth + 1)) found.push(below);
     else if (IMAGE_NAME.test(entry.name)) found.push(name);
     else walk.ignored.push(name);
   }
   return found;
+}
+
+/**
+ * Every image file of a folder, whatever its folders are called, in the order of the names; of one that is divided into parts, those of the
+ * training part. Labels do not matter. No image is opened.
+ * @returns paths relative to the folder, with `/`
+ */
+export async function listImages(dir: string, signal?: AbortSignal): Promise<readonly string[]> {
+  const folder = (await hasParts(dir, await foldersIn(dir))) ? TRAIN_NAME : '';
+  return imagesBelow({ root: dir, ignored: [], signal }, folder);
 }
 
 async function listPart(walk: Walk, prefix: string): Promise<ListedPart> {

@@ -9,13 +9,14 @@ const ACCEPTED =
   'read are class folders of png or jpeg files (CLASS/… or train/CLASS/… with val or test beside it), ' +
   'the four MNIST-named IDX files, and the binary files of CIFAR-10 or CIFAR-100';
 
-async function namesIn(dir: string): Promise<readonly string[]> {
+/** Names in a folder of images. @throws BespokeError `not-found` saying what is wrong with the folder, and what is read */
+export async function namesIn(dir: string, accepted = ACCEPTED): Promise<readonly string[]> {
   try {
     return await readdir(dir);
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     const what = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : code;
-    throw new BespokeError('not-found', `the images' folder "${dir}" cannot be read: ${what}; ${ACCEPTED}`, {}, cause);
+    throw new BespokeError('not-found', `the images' folder "${dir}" cannot be read: ${what}; ${accepted}`, {}, cause);
   }
 }
 

@@ -270,3 +270,8 @@ export async function addBundleFiles(
   const added = await writeFiles(dir, files);
   await writeCard(dir, { ...card, files: { ...card.files, ...added }, figures: { ...card.figures, ...figures } });
 }
+
+/** Adds calibration images to a bundle's folder, as {@link addBundleFiles} does. */
+export function addCalibrationImages(dir: string, images: ImageSet): Promise<void> {
+  return addBundleFiles(dir, new Map([[BUNDLE_FILES.calibration, idxOf(images)]]));
+}

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { integerList, wholeNumber } from '../arguments.js';
+import { integerList, positiveInteger, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 
 interface SupernetOptions extends CommandOptions {
@@ -8,7 +8,12 @@ interface SupernetOptions extends CommandOptions {
   readonly id?: string;
   readonly title?: string;
   readonly classes?: string;
+  readonly calibration?: string;
+  readonly calibrationImages?: number;
 }
+
+const CALIBRATION = 'folder of images that sub-networks are calibrated on; they go into the bundle';
+const CALIBRATION_IMAGES = 'how many of them (default: up to 2,000, in 64 MiB)';
 
 /** `supernet import`: published checkpoints in. */
 export function addSupernetImport(supernet: Command): void {
@@ -20,6 +25,8 @@ export function addSupernetImport(supernet: Command): void {
     .option('--id <id>', "the supernet's id (default: the folder's name)")
     .option('--title <text>', 'what people read')
     .option('--classes <file>', 'names of the classes, one a line (default: numbers)')
+    .option('--calibration <dir>', CALIBRATION)
+    .option('--calibration-images <n>', CALIBRATION_IMAGES, positiveInteger)
     .action(
       run<SupernetOptions>(async ({ terminal, config }, options, [file = '']) =>
         (await import('../imports.js')).importSupernetCommand(terminal, config.modelDirs, { ...options, file }),
@@ -38,6 +45,8 @@ export function addSupernetInit(supernet: Command): void {
     .option('--id <id>', "the supernet's id (default: the folder's name)")
     .option('--title <text>', 'what people read')
     .option('--classes <file>', 'names of the classes, one a line (default: numbers)')
+    .option('--calibration <dir>', CALIBRATION)
+    .option('--calibration-images <n>', CALIBRATION_IMAGES, positiveInteger)
     .action(
       run<SupernetOptions & { readonly seed: number }>(async ({ terminal, config }, options) =>
         (await import('../random-supernet.js')).initSupernetCommand(terminal, config.modelDirs, options),

@@ -10,6 +10,8 @@ interface SpecializeOptions extends LimitOptions {
   readonly skipLatency?: boolean;
   readonly out: string;
   readonly report?: string;
+  readonly calibration?: string;
+  readonly calibrationImages?: number;
 }
 
 const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) => {
@@ -26,6 +28,8 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
     ...(options.skipLatency === true ? { verify: { latency: 'skip' as const } } : {}),
   };
   const outputs = { model: options.out, report: options.report };
+  if (options.calibration !== undefined)
+    await (await import('../calibrate-first.js')).calibrateFirst(terminal, config, options);
   return withServer(config, terminal, (connection) => specializeCommand(connection, terminal, { body, outputs }));
 });
 
@@ -37,6 +41,11 @@ function addSpecialize(program: Command): void {
     .option('--skip-latency', 'do not measure the latency here')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
     .option('--report <file>', 'where the report (JSON) goes')
+    .option(
+      '--calibration <dir>',
+      'folder of images, for a bundle that has none to calibrate with; they go into the bundle',
+    )
+    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger)
     .action(specialize);
 }
 

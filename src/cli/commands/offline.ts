@@ -1,7 +1,16 @@
 import type { Command } from 'commander';
 import { BespokeError } from '../../common/errors.js';
-import { run } from '../invoke.js';
+import { positiveInteger } from '../arguments.js';
+import { type CommandOptions, run } from '../invoke.js';
 import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
+
+interface ExtractOptions extends CommandOptions {
+  readonly supernet: string;
+  readonly arch: string;
+  readonly out: string;
+  readonly calibrate?: string;
+  readonly calibrationImages?: number;
+}
 
 /** `extract`, `search` and `evaluate`: parts of the main job that need no database. */
 export function addOffline(program: Command): void {
@@ -11,11 +20,13 @@ export function addOffline(program: Command): void {
     .requiredOption('--supernet <id>', 'id or folder of a bundle')
     .requiredOption('--arch <file>', 'JSON of the architecture; - reads standard input')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
+    .option('--calibrate <dir>', "folder of images to calibrate with (default: the bundle's own)")
+    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger)
     .action(
-      run<{ supernet: string; arch: string; out: string }>(async ({ terminal, config }, options) => {
+      run<ExtractOptions>(async ({ terminal, config }, options) => {
         const { extractCommand, resolveBundle } = await import('../offline.js');
         const bundle = await resolveBundle(options.supernet, config.modelDirs);
-        return extractCommand(terminal, bundle, { archFile: options.arch, out: options.out });
+        return extractCommand(terminal, bundle, { ...options, archFile: options.arch });
       }),
     );
   withLimits(program.command('search').description('a search alone: the best architecture and the front'))
