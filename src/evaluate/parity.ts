@@ -4,10 +4,12 @@ import { encodeModel } from '../onnx/codec.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
 import type { LayerSpec } from '../space/types.js';
 import { INPUT_NAME, OUTPUT_NAME } from '../supernet/emit-layers.js';
+import type { ExportOptions } from '../supernet/export-options.js';
 import { maskedSupernetModel } from '../supernet/masked-graph.js';
 import type { BatchNormStatistics, Supernet } from '../supernet/types.js';
 import type { FloatTensor, Tensor } from '../tensor/tensor.js';
 import { imagesBetween } from './calibrate.js';
+import { runDelivered } from './run-delivered.js';
 
 /** What is compared: delivered bytes with the supernet they were cut from. */
 export interface ParitySubject {
@@ -17,6 +19,12 @@ export interface ParitySubject {
   readonly layers: readonly LayerSpec[];
   /** The statistics that were folded into the model. */
   readonly statistics: BatchNormStatistics;
+  /** How the model was written; plainly unless told. */
+  readonly exported?: {
+    readonly options: ExportOptions;
+    /** The images as the model takes them, which normalizes them itself. */
+    readonly images: FloatTensor;
+  };
 }
 
 export interface ParityOptions {
@@ -27,9 +35,9 @@ export interface ParityOptions {
 }
 
 export interface Parity {
-  /** max |difference of logits|. */
+  /** max |difference of logits|, or of probabilities where the model gives those. */
   readonly maxAbsError: number;
-  /** max |logit| of the supernet. */
+  /** max |logit| (probability) of the supernet. */
   readonly maxAbsLogit: number;
   /** maxAbsError / maxAbsLogit; infinite if any logit is not a number. */
   readonly relative: number;
@@ -44,12 +52,25 @@ async function logitsOf(session: ModelSession, images: FloatTensor): Promise<Ten
   return logits.data;
 }
 
+/** Softmax of every row of `classes` logits, in float64. */
+function softmax(logits: Tensor['data'], classes: number): Float64Array {
+  const out = Float64Array.from(logits, Number);
+  for (let from = 0; from < out.length; from += classes) {
+    const row = out.subarray(from, from + classes);
+    const largest = row.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+    let sum = 0;
+    for (let c = 0; c < classes; c++) sum += row[c] = Math.exp(row[c]! - largest);
+    for (let c = 0; c < classes; c++) row[c]! /= sum;
+  }
+  return out;
+}
+
 interface Extremes {
   error: number;
   logit: number;
 }
 
-function widen(extremes: Extremes, delivered: Tensor['data'], expected: Tensor['data']): void {
+function widen(extremes: Extremes, delivered: Float32Array, expected: Tensor['data'] | Float64Array): void {
   invariant(delivered.length === expected.length, () => `${delivered.length} logits against ${expected.length}`);
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(Number(delivered[i]) - Number(expected[i]));
@@ -68,7 +89,7 @@ export async function measureParity(
   images: FloatTensor,
   options: ParityOptions,
 ): Promise<Parity> {
-  const { model, supernet, layers, statistics } = subject;
+  const { model, supernet, layers, statistics, exported } = subject;
   const { threads, signal, batch = DEFAULT_BATCH } = options;
   const [count = 0] = images.dims;
   const masked = encodeModel(maskedSupernetModel(supernet, layers, statistics));
@@ -82,7 +103,10 @@ export async function measureParity(
     for (let from = 0; from < count; from += batch) {
       throwIfAborted(signal);
       const some = imagesBetween(images, from, Math.min(from + batch, count));
-      widen(extremes, await logitsOf(delivered, some), await logitsOf(reference, some));
+      const taken = exported === undefined ? some : imagesBetween(exported.images, from, Math.min(from + batch, count));
+      const outputs = await runDelivered(delivered, taken, exported?.options.batch);
+      const logits = await logitsOf(reference, some);
+      widen(extremes, outputs, exported?.options.softmax ? softmax(logits, supernet.space.classes) : logits);
     }
   } finally {
     for (const session of sessions) await session.release();

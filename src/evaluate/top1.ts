@@ -3,10 +3,10 @@ import { throwIfAborted } from '../common/work.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { decodeModel } from '../onnx/codec.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
-import { INPUT_NAME, OUTPUT_NAME } from '../supernet/emit-layers.js';
 import type { ImageSet, InputSpec } from '../tensor/image-set.js';
 import type { FloatTensor } from '../tensor/tensor.js';
 import { imagesBetween } from './calibrate.js';
+import { runDelivered } from './run-delivered.js';
 import type { MeasuredTop1 } from './types.js';
 
 /** How a delivered model takes images, as its metadata says. */
@@ -17,7 +17,7 @@ export interface ModelInput extends InputSpec {
 
 export interface Top1Options {
   readonly threads: number;
-  /** Images per run; 100 unless told. */
+  /** Images per run; 100 unless told. A model of a fixed batch is run so often as that needs. */
   readonly batch?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -79,13 +79,14 @@ function argMax(logits: Float32Array, offset: number, classes: number): number {
  * Classifies prepared images and compares with their labels.
  * @param images float32 `[N, C, H, W]`
  * @param labels class of each image
+ * @param options `fixedBatch`: images per run that the model is fixed to; undefined: any
  * @returns per image 1 if the first guess is right, else 0
  */
 export async function correctGuesses(
   session: ModelSession,
   images: FloatTensor,
   labels: ArrayLike<number>,
-  options: Pick<Top1Options, 'batch' | 'signal'> = {},
+  options: Pick<Top1Options, 'batch' | 'signal'> & { readonly fixedBatch?: number | undefined } = {},
 ): Promise<Uint8Array> {
   const [count = 0] = images.dims;
   const batch = options.batch ?? DEFAULT_BATCH;
@@ -93,11 +94,7 @@ export async function correctGuesses(
   for (let from = 0; from < count; from += batch) {
     throwIfAborted(options.signal);
     const to = Math.min(from + batch, count);
-    const { [OUTPUT_NAME]: output } = await session.run({ [INPUT_NAME]: imagesBetween(images, from, to) });
-    if (output?.type !== 'float32') {
-      throw new BespokeError('invalid-request', `the model has no float32 output "${OUTPUT_NAME}"`);
-    }
-    const logits = output.data as Float32Array; // its type was checked
+    const logits = await runDelivered(session, imagesBetween(images, from, to), options.fixedBatch);
     const classes = logits.length / (to - from);
     for (let i = from; i < to; i++) {
       correct[i] = argMax(logits, (i - from) * classes, classes) === labels[i] ? 1 : 0;
@@ -117,7 +114,10 @@ export async function measureTop1(model: Uint8Array, images: ImageSet, options: 
   if (labels === undefined || count === 0) {
     throw new BespokeError('invalid-request', `top-1 needs labeled images; given were ${count} without labels`);
   }
-  const input = readModelInput(decodeModel(model).metadata);
+  const { metadata, graph } = decodeModel(model);
+  const input = readModelInput(metadata);
+  const [batchDim] = graph.inputs[0]?.dims ?? [];
+  const fixedBatch = typeof batchDim === 'number' && batchDim > 0 ? batchDim : undefined;
   const session = await createSession(model, { threads: options.threads, optimization: 'all' });
   try {
     const batch = options.batch ?? DEFAULT_BATCH;
@@ -125,7 +125,7 @@ export async function measureTop1(model: Uint8Array, images: ImageSet, options: 
     for (let from = 0; from < count; from += batch) {
       const indices = Uint32Array.from({ length: Math.min(batch, count - from) }, (_, i) => from + i);
       const prepared = prepareImages(images, indices, input, input.resolution);
-      const correct = await correctGuesses(session, prepared, labels.subarray(from), options);
+      const correct = await correctGuesses(session, prepared, labels.subarray(from), { ...options, fixedBatch });
       right += correct.reduce((sum, one) => sum + one, 0);
     }
     return { top1: right / count, images: count };

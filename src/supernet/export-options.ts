@@ -23,8 +23,8 @@ export interface ExportOptions {
 /** What a model is written with unless told. */
 export const PLAIN_EXPORT: ExportOptions = { softmax: false, normalize: 'none', opset: OPSET_VERSION };
 
-/** More images per run than this are no longer a device's; a fixed batch of them only costs memory. */
-export const MAX_STATIC_BATCH = 1024;
+/** What is delivered is run here first: 64 of the largest published images take about 1 GB of activations. */
+export const MAX_STATIC_BATCH = 64;
 
 function refuse(option: string, accepted: string, given: unknown): never {
   throw new BespokeError(
