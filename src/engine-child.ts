@@ -5,7 +5,9 @@ import { BespokeError } from './common/errors.js';
 import type { EngineCatalog, EngineOptions } from './engine-client.js';
 import { serveParent } from './runtime/child.js';
 import type { Claim } from './specialize/ports.js';
+import { probe } from './specialize/probe.js';
 import { specialize } from './specialize/specialize.js';
+import type { SpecializationRequest } from './specialize/types.js';
 import { openWorkbenches, type Workbenches } from './workbenches.js';
 
 /**
@@ -72,5 +74,6 @@ serveParent({
       setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
     }
   },
+  probe: async (request: SpecializationRequest) => probe((await open(() => {})).benchFor(request), request),
   estimate: async (request: EstimateRequest) => (await open(() => {})).estimate(request),
 });

@@ -4,8 +4,9 @@ import type { Problem } from './common/errors.js';
 import type { Progress } from './common/work.js';
 import { Child, ChildGoneError } from './runtime/child.js';
 import type { Claim } from './specialize/ports.js';
+import type { Probed } from './specialize/probe.js';
 import { type Engine, EngineLostError } from './specialize/run-job.js';
-import type { JobProgress, Outcome } from './specialize/types.js';
+import type { JobProgress, Outcome, SpecializationRequest } from './specialize/types.js';
 
 /** Where the engine's process finds its bundles and keeps its latency profiles. */
 export interface EngineOptions {
@@ -35,6 +36,8 @@ export interface EngineClient extends Engine {
   /** Loads the bundles and, at the first start on a machine, measures its latency profile (under 30 s). */
   load(onProgress: (progress: Progress) => void): Promise<EngineCatalog>;
   estimate(request: EstimateRequest, signal: AbortSignal): Promise<EstimateResult>;
+  /** A short search for what accuracy a request's limits allow. */
+  probe(request: SpecializationRequest, signal: AbortSignal): Promise<Probed>;
   close(): void;
 }
 
@@ -78,6 +81,7 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
       return withEngineLost(child.call<EngineCatalog>('load', undefined, { onEvent }));
     },
     estimate: (request, signal) => withEngineLost(child.call<EstimateResult>('estimate', request, { signal })),
+    probe: (request, signal) => withEngineLost(child.call<Probed>('probe', request, { signal })),
     specialize: async (claim: Claim, { signal, onProgress }) => {
       clearTimeout(renewal);
       try {

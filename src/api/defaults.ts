@@ -103,7 +103,7 @@ function heldOutOf({ figures }: SupernetInfo): number {
 }
 
 /** An accuracy can be promised as surely as the predictor's held-out architectures allow; a latency is refused by its model. */
-function checkConfidence({ search, constraints }: CreateBody, supernet: SupernetInfo): void {
+function checkConfidence({ search, constraints }: CreateBody | EstimateBody, supernet: SupernetInfo): void {
   const confidence = search?.confidence;
   if (confidence === undefined || constraints?.minTop1 === undefined) return;
   const heldOut = heldOutOf(supernet);
@@ -168,6 +168,16 @@ export function fillEstimate(body: EstimateBody, catalog: Catalog): EstimateRequ
     const pointer = `/archs/${foreign}/spaceId`;
     throw new BespokeError('arch-out-of-space', `body ${pointer} ${detail}.`, { errors: [{ pointer, detail }] });
   }
+  const { resolutions, search } = body;
+  if (resolutions !== undefined) checkResolutions(resolutions, supernet);
+  checkConfidence(body, supernet);
   const constraints = fillConstraints(given, hardware, supernet);
-  return { supernetId: supernet.id, hardwareId: hardware.id, archs, constraints: hasLimit(given) ? constraints : {} };
+  return {
+    supernetId: supernet.id,
+    hardwareId: hardware.id,
+    archs,
+    constraints: hasLimit(given) ? constraints : {},
+    ...(resolutions === undefined ? {} : { resolutions }),
+    ...(search?.confidence === undefined ? {} : { confidence: search.confidence }),
+  };
 }

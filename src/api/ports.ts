@@ -74,17 +74,38 @@ export interface EstimateRequest {
   readonly hardwareId: string;
   readonly archs: readonly Arch[];
   readonly constraints: Constraints;
+  readonly resolutions?: readonly number[];
+  /** As `search.confidence` of a specialization. */
+  readonly confidence?: number;
+}
+
+/** An architecture with its figures; its accuracy is not predicted where the supernet has no predictor. */
+export type EstimatedArch = Omit<Candidate, 'predictedTop1'> & Partial<Pick<Candidate, 'predictedTop1'>>;
+
+/** Whether limits can be met. */
+export interface FeasibilityInfo {
+  /** `feasible` with a witness, `infeasible` with a proof; `unknown`: neither was found, a search might tell. */
+  readonly verdict: 'feasible' | 'infeasible' | 'unknown';
+  readonly binding: readonly string[];
+  /** Per limit the nearest value that can be met, the others as asked; absent where none was found. */
+  readonly nearestFeasible: Readonly<Record<string, number>>;
+  /** Per limit on a cost its smallest value if nothing else were limited. */
+  readonly smallestAlone: Readonly<Record<string, number>>;
+  readonly witness?: EstimatedArch;
+  /** The architecture found that exceeds the limits least. */
+  readonly closest?: EstimatedArch;
+  /** Per resolution: every network has a sum of weight * cost / limit of at least 1 + excess; weights add up to 1. */
+  readonly proof?: readonly {
+    readonly resolution: number;
+    readonly weights: Readonly<Record<string, number>>;
+    readonly excess: number;
+  }[];
 }
 
 /** Predicted figures, in the order of `archs`; `feasibility` only when constraints were given. */
 export interface EstimateResult {
   readonly candidates: readonly Candidate[];
-  readonly feasibility?: {
-    /** `unknown`: exact bounds exclude nothing; a search would tell. */
-    readonly verdict: 'feasible' | 'infeasible' | 'unknown';
-    readonly binding: readonly string[];
-    readonly nearestFeasible: Readonly<Record<string, number>>;
-  };
+  readonly feasibility?: FeasibilityInfo;
 }
 
 /** What can be specialized and for what, and figures without a job. */

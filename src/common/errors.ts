@@ -41,6 +41,8 @@ export interface ErrorExtras {
   readonly binding?: readonly string[];
   /** Per constraint name, the nearest value that can be met (each alone, the others as asked). */
   readonly nearestFeasible?: Readonly<Record<string, number>>;
+  /** Per constraint name, its smallest value if nothing else were limited. */
+  readonly smallestAlone?: Readonly<Record<string, number>>;
   /** Checks of a failed verification, as in the report. */
   readonly checks?: readonly unknown[];
   readonly retryAfterSeconds?: number;

@@ -765,17 +765,59 @@ export interface components {
             hardwareId?: components["schemas"]["Name"];
             archs?: components["schemas"]["Arch"][];
             constraints?: components["schemas"]["RequestedConstraints"];
+            /** @description Which resolutions the answer on limits is for; by default every one that is searchable. */
+            resolutions?: number[];
+            search?: {
+                /** @description As of a specialization. */
+                confidence?: number;
+            };
+        };
+        /** @description An architecture with its predicted figures; no `predictedTop1` where the supernet has no accuracy predictor. */
+        EstimatedArch: {
+            arch: components["schemas"]["Arch"];
+            archId: string;
+            predictedTop1?: components["schemas"]["Fraction"];
+            predictedTop1Interval?: components["schemas"]["Interval"];
+            predictedLatencyMs?: number;
+            predictedLatencyIntervalMs?: components["schemas"]["Interval"];
+            predictedTop1Lower?: number;
+            predictedLatencyUpperMs?: number;
+            macs: components["schemas"]["Count"];
+            params: components["schemas"]["Count"];
+            modelBytes: components["schemas"]["Count"];
+            peakMemoryBytes: components["schemas"]["Count"];
         };
         Feasibility: {
             /**
-             * @description `unknown`: exact bounds exclude nothing, a search would tell.
+             * @description `feasible` with a `witness`; `infeasible` with a `proof`; `unknown` where bounds exclude nothing and no witness was found
+             *     (of `minTop1` by a short search, which proves nothing): a specialization might tell.
              * @enum {string}
              */
             verdict: "feasible" | "infeasible" | "unknown";
             binding: string[];
+            /** @description Per limit the nearest value that some architecture meets, the others as asked; absent where none was found. */
             nearestFeasible: {
                 [key: string]: number;
             };
+            /** @description Per limit on a cost its smallest value if nothing else were limited. */
+            smallestAlone: {
+                [key: string]: number;
+            };
+            /** @description An architecture within every limit. */
+            witness?: components["schemas"]["EstimatedArch"];
+            /** @description The architecture found that exceeds the limits least. */
+            closest?: components["schemas"]["EstimatedArch"];
+            /**
+             * @description Per resolution: for every architecture there (that keeps `maxPeakMemoryBytes`) the sum of weight * cost / limit is at least
+             *     1 + excess, while one within all limits would have at most 1, since the weights add up to 1.
+             */
+            proof?: {
+                resolution: number;
+                weights: {
+                    [key: string]: number;
+                };
+                excess: number;
+            }[];
         };
         Estimate: {
             supernetId: components["schemas"]["Name"];
@@ -808,6 +850,9 @@ export interface components {
             }[];
             binding?: string[];
             nearestFeasible?: {
+                [key: string]: number;
+            };
+            smallestAlone?: {
                 [key: string]: number;
             };
             checks?: components["schemas"]["Check"][];

@@ -58,7 +58,15 @@ export function makeCatalog(supernets: readonly SupernetInfo[]): Catalog {
       if (Object.keys(constraints).length === 0) return { candidates };
       const verdict = impossible(constraints.maxMacs) ? 'infeasible' : 'unknown';
       const binding = verdict === 'infeasible' ? ['maxMacs'] : [];
-      return { candidates, feasibility: { verdict, binding, nearestFeasible: { maxMacs: LEAST_MACS } } };
+      const smallest = { maxMacs: LEAST_MACS };
+      const found =
+        verdict === 'infeasible'
+          ? { closest: CANDIDATE, proof: [{ resolution: 20, weights: { maxMacs: 1 }, excess: 0.5 }] }
+          : { witness: CANDIDATE };
+      return {
+        candidates,
+        feasibility: { verdict, binding, nearestFeasible: smallest, smallestAlone: smallest, ...found },
+      };
     },
     checkFeasible: async ({ constraints }) => {
       if (!impossible(constraints.maxMacs)) return undefined;
