@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { type Sha256, sha256 } from '../common/hash.js';
@@ -8,18 +8,9 @@ import { decodeIdx, encodeIdx } from '../tensor/idx.js';
 import { decodeSafetensors, encodeSafetensors } from '../tensor/safetensors.js';
 import { type FloatTensor, tensorFrom } from '../tensor/tensor.js';
 import { type BundleCard, parseBundleCard, parseJson } from './bundle-card.js';
-import { expectedTensors, optionalTensors } from './expected-tensors.js';
+import { BUNDLE_FILES, invalid, parsed, readBytes } from './bundle-files.js';
+import { assertTensorsOfSpace, shapesOf, shapeText } from './bundle-tensors.js';
 import type { Bundle, ImageSet, SupernetTensors } from './types.js';
-
-/** The files of a bundle's folder. Further ones (predictors) may be listed in `bundle.json` and are read by their own rooms. */
-export const BUNDLE_FILES = {
-  card: 'bundle.json',
-  space: 'space.json',
-  weights: 'weights.safetensors',
-  calibration: 'calibration.idx',
-  verification: 'verification.idx',
-  verificationLabels: 'verification-labels.idx',
-} as const;
 
 /** What a bundle is written from. A set of 0 images is left out. */
 export interface BundleParts {
@@ -34,29 +25,6 @@ export interface BundleParts {
   readonly figures?: Readonly<Record<string, unknown>>;
   /** Further files of the folder by name, such as a predictor's. */
   readonly extraFiles?: ReadonlyMap<string, Uint8Array>;
-}
-
-function invalid(dir: string, detail: string, cause?: unknown): never {
-  throw new BespokeError('bundle-invalid', `the bundle in "${dir}" cannot be loaded: ${detail}`, {}, cause);
-}
-
-/** Runs a parser of one file; what it refuses is the bundle's fault and not a request's. */
-function parsed<T>(dir: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof BespokeError)) throw error;
-    return invalid(dir, error.message, error);
-  }
-}
-
-async function readBytes(dir: string, name: string): Promise<Uint8Array> {
-  try {
-    return await readFile(join(dir, name));
-  } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable';
-    return invalid(dir, `its file ${name} cannot be read (${reason})`, cause);
-  }
 }
 
 /** Every file that the card lists, each compared with its sha256. */
@@ -74,40 +42,6 @@ async function readListed(dir: string, files: BundleCard['files']): Promise<Map<
     contents.set(name, bytes);
   }
   return contents;
-}
-
-const shapeText = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
-
-/**
- * Checks that tensors are those of a supernet of this space, complete and of the right shapes.
- * @param where whose tensors they are, for the error's sentence
- * @throws BespokeError `bundle-invalid`, naming the missing, unexpected and mis-shaped tensors
- */
-function assertTensorsOfSpace(space: SearchSpace, tensors: SupernetTensors, where: string): void {
-  const expected = expectedTensors(space);
-  const known = new Map([...expected, ...optionalTensors(space)]);
-  const missing = [...expected.keys()].filter((key) => !tensors.has(key));
-  const unexpected = [...tensors.keys()].filter((key) => !known.has(key));
-  const misshaped = [...tensors].flatMap(([key, { dims }]) => {
-    const wanted = known.get(key);
-    return wanted === undefined || shapeText(wanted) === shapeText(dims)
-      ? []
-      : [`${key} is ${shapeText(dims)}, wanted is ${shapeText(wanted)}`];
-  });
-  const faults = { missing, unexpected, 'mis-shaped': misshaped };
-  const words = Object.entries(faults).flatMap(([fault, names]) =>
-    names.length === 0 ? [] : `${fault}: ${listed(names)}`,
-  );
-  if (words.length > 0) {
-    throw new BespokeError('bundle-invalid', `${where} does not fit the space "${space.id}"; ${words.join('; ')}`);
-  }
-}
-
-/** The first few names of a list, and how many there are. */
-function listed(names: readonly string[]): string {
-  const shown = 10; // more would bury the sentence
-  const rest = names.length - shown;
-  return names.slice(0, shown).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
 function floatTensors(bytes: Uint8Array, where: string): Map<string, FloatTensor> {
@@ -178,7 +112,7 @@ export async function loadBundle(dir: string): Promise<Bundle> {
   return parsed(dir, () => {
     const space = parseSpace(parseJson(need(files, BUNDLE_FILES.space), BUNDLE_FILES.space), BUNDLE_FILES.space);
     const tensors = floatTensors(need(files, BUNDLE_FILES.weights), BUNDLE_FILES.weights);
-    assertTensorsOfSpace(space, tensors, BUNDLE_FILES.weights);
+    assertTensorsOfSpace(space, shapesOf(tensors), BUNDLE_FILES.weights);
     const bundle: Bundle = {
       id: card.id,
       title: card.title,
@@ -247,7 +181,7 @@ async function writeCard(dir: string, card: BundleCard): Promise<void> {
  * @throws BespokeError `bundle-invalid` if the tensors are not those of the space
  */
 export async function writeBundle(dir: string, parts: BundleParts): Promise<Sha256> {
-  assertTensorsOfSpace(parts.space, parts.tensors, `supernet "${parts.id}"`);
+  assertTensorsOfSpace(parts.space, shapesOf(parts.tensors), `supernet "${parts.id}"`);
   await mkdir(dir, { recursive: true });
   const files = await writeFiles(dir, filesOf(parts));
   const { id, title, input, classNames, figures = {} } = parts;

@@ -8,6 +8,8 @@ const UINT8_CODE = 0x08;
 const WORD_BYTES = 4;
 /** More dims than any image or label file has. */
 const MAX_RANK = 8;
+/** The longest header of such a file, bytes. */
+export const MAX_IDX_HEADER = WORD_BYTES * (1 + MAX_RANK);
 
 /**
  * Encodes a uint8 tensor as an uncompressed IDX file.
@@ -29,14 +31,15 @@ export function encodeIdx(tensor: Tensor<'uint8'>): Uint8Array {
 }
 
 /**
- * Decodes an uncompressed IDX file of unsigned bytes; the result is a view of `bytes`.
- * @param where what the bytes are, for errors: usually the file's name
- * @throws BespokeError `invalid-request` if the bytes are no IDX file of unsigned bytes, or not as long as their header says
+ * The dims of an uncompressed IDX file of unsigned bytes, without its data.
+ * @param head the file from its start to the end of its header at least
+ * @param fileBytes how long the whole file is
+ * @throws BespokeError `invalid-request` if it is no IDX file of unsigned bytes, or not as long as its header says
  * Source: LeCun, Cortes, Burges, "The MNIST database": the IDX file format
  */
-export function decodeIdx(bytes: Uint8Array, where: string): Tensor<'uint8'> {
-  const [zero0, zero1, code, rank] = bytes;
-  if (bytes.length < WORD_BYTES || zero0 !== 0 || zero1 !== 0 || rank === undefined || rank === 0 || rank > MAX_RANK) {
+export function idxDims(head: Uint8Array, fileBytes: number, where: string): readonly number[] {
+  const [zero0, zero1, code, rank] = head;
+  if (head.length < WORD_BYTES || zero0 !== 0 || zero1 !== 0 || rank === undefined || rank === 0 || rank > MAX_RANK) {
     throw new BespokeError(
       'invalid-request',
       `${where} is not an IDX file: it does not begin with an IDX magic number`,
@@ -50,12 +53,22 @@ export function decodeIdx(bytes: Uint8Array, where: string): Tensor<'uint8'> {
     );
   }
   const start = WORD_BYTES * (1 + rank);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const dims = start > bytes.length ? [] : Array.from({ length: rank }, (_, i) => view.getUint32(WORD_BYTES * (1 + i)));
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const dims = start > head.length ? [] : Array.from({ length: rank }, (_, i) => view.getUint32(WORD_BYTES * (1 + i)));
   const expected = start + sizeOf(dims);
-  if (dims.length === 0 || bytes.length !== expected) {
+  if (dims.length === 0 || fileBytes !== expected) {
     const wanted = dims.length === 0 ? `a header of ${start}` : `${expected} for [${dims.join(', ')}]`;
-    throw new BespokeError('invalid-request', `${where} has ${bytes.length} bytes where its header asks for ${wanted}`);
+    throw new BespokeError('invalid-request', `${where} has ${fileBytes} bytes where its header asks for ${wanted}`);
   }
-  return tensorFrom('uint8', dims, bytes.subarray(start));
+  return dims;
+}
+
+/**
+ * Decodes an uncompressed IDX file of unsigned bytes; the result is a view of `bytes`.
+ * @param where what the bytes are, for errors: usually the file's name
+ * @throws BespokeError as {@link idxDims}
+ */
+export function decodeIdx(bytes: Uint8Array, where: string): Tensor<'uint8'> {
+  const dims = idxDims(bytes, bytes.length, where);
+  return tensorFrom('uint8', dims, bytes.subarray(WORD_BYTES * (1 + dims.length)));
 }

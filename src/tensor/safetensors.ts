@@ -82,14 +82,23 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The header's JSON and where the data begins. */
-function readHeader(bytes: Uint8Array, where: string): { header: Readonly<Record<string, unknown>>; start: number } {
+/**
+ * Where a file's header ends and its data begins.
+ * @param bytes the file's first 8 bytes, or more
+ * @throws BespokeError `invalid-request` if they are fewer, or the header is longer than the format allows
+ */
+export function safetensorsHeaderEnd(bytes: Uint8Array, where: string): number {
   if (bytes.length < LENGTH_BYTES) refuse(where, `it is truncated: ${bytes.length} bytes, fewer than 8`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
     refuse(where, `its header claims ${length} bytes, more than the ${MAX_HEADER_BYTES} that the format allows`);
   }
-  const start = LENGTH_BYTES + Number(length);
+  return LENGTH_BYTES + Number(length);
+}
+
+/** The header's JSON and where the data begins. */
+function readHeader(bytes: Uint8Array, where: string): { header: Readonly<Record<string, unknown>>; start: number } {
+  const start = safetensorsHeaderEnd(bytes, where);
   if (start > bytes.length) {
     refuse(where, `it is truncated: the header ends at byte ${start}, the file at ${bytes.length}`);
   }
@@ -163,6 +172,24 @@ function checkCoverage(entries: readonly Entry[], dataBytes: number, where: stri
     before = `"${name}"`;
   }
   if (covered !== dataBytes) refuse(where, `the last ${dataBytes - covered} bytes of the data are in no tensor`);
+}
+
+/**
+ * Names and shapes of a file's tensors, without its data.
+ * @param head the file from its start to the header's end at least
+ * @param fileBytes how long the whole file is
+ * @throws BespokeError `invalid-request` if the header is damaged, or the file is not as long as it says
+ */
+export function safetensorsShapes(
+  head: Uint8Array,
+  fileBytes: number,
+  where: string,
+): ReadonlyMap<string, readonly number[]> {
+  const { header, start } = readHeader(head, where);
+  const { [METADATA_KEY]: _, ...rest } = header;
+  const entries = Object.entries(rest).map(([name, value]) => readEntry(name, value, where));
+  checkCoverage(entries, fileBytes - start, where);
+  return new Map(entries.map(({ name, dims }) => [name, dims]));
 }
 
 function viewOf(type: ElementType, bytes: Uint8Array): ElementArrays[ElementType] {

@@ -4,7 +4,7 @@ import { BespokeError } from '../common/errors.js';
 import { makeRng } from '../common/rng.js';
 import { parseSpace } from '../space/parse-space.js';
 import type { SearchSpace } from '../space/types.js';
-import { BUNDLE_FILES } from '../supernet/bundle.js';
+import { BUNDLE_FILES } from '../supernet/bundle-files.js';
 import { decodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor, Tensor } from '../tensor/tensor.js';
 import { loadCheckpoint } from './checkpoint.js';
