@@ -8,6 +8,7 @@ import { archId } from './space/arch.js';
 import type { CostTable } from './space/cost-table.js';
 import type { Arch, SearchSpace } from './space/types.js';
 import { describeArchs } from './specialize/describe.js';
+import { exportedCosts } from './specialize/exported.js';
 import { searchableResolutions, searchConstraints } from './specialize/feasible.js';
 import type { SpecializationRequest } from './specialize/types.js';
 
@@ -21,8 +22,8 @@ export interface Countable {
   readonly hasPredictor: boolean;
 }
 
-/** Architectures that a short search scores: enough to come within some tenths of a point of what is possible, in a tenth of a second. */
-const PROBE_EVALUATIONS = 2_000;
+/** Architectures that a short search scores: enough to come within some tenths of a point of what is possible in about a tenth of a second. */
+const PROBE_EVALUATIONS = 1_000;
 /** By how much a request must ask for more than the most accurate network found before it is refused without a search of its own; fraction. */
 const CEILING_SLACK = 0.005;
 /** How long a POST waits to learn that accuracy, ms: a busy engine answers the next one. */
@@ -59,7 +60,8 @@ function assess(countable: Countable, request: SpecializationRequest): Feasibili
 }
 
 /** The problem of a request that provably nothing fits, or that cannot be predicted; undefined where a search is worth it. */
-export function refusalOf(countable: Countable, request: SpecializationRequest): Problem | undefined {
+export function refusalOf(plain: Countable, request: SpecializationRequest): Problem | undefined {
+  const countable = { ...plain, costs: exportedCosts(plain.costs, plain.space, request.export) };
   try {
     const feasibility = assess(countable, request);
     if (feasibility.verdict !== 'infeasible') return undefined;

@@ -26,19 +26,22 @@ export function latencyInterval(profile: LatencyProfile, ms: number, confidence:
 /**
  * What a predicted latency is multiplied with for its one-sided upper bound: the measured one is at most that with probability
  * `confidence`. Below 1 where the model mostly predicts too much.
- * @throws BespokeError `no-latency-data` where no network was held out, or too few for that confidence (and which they allow)
+ * @throws BespokeError `no-latency-data` where no network was held out, `invalid-request` where too few for that confidence (and which they allow)
  */
 export function latencyUpperFactor(profile: LatencyProfile, confidence: number): number {
   const { hardware, residuals } = profile;
-  const refuse = (why: string): never => {
+  const model = `the latency model of "${hardware.id}"`;
+  if (residuals === undefined) {
     throw new BespokeError(
       'no-latency-data',
-      `/search/confidence: the latency model of "${hardware.id}" ${why}; asked was ${confidence}`,
+      `/search/confidence: ${model} keeps no errors of single networks, so it cannot promise a confidence; asked was ${confidence}`,
     );
-  };
-  if (residuals === undefined) return refuse('keeps no errors of single networks, so it cannot promise a confidence');
+  }
   const upper = conformalQuantile(residuals, confidence);
   if (upper !== undefined) return 1 + upper;
   const most = highestConfidence(residuals.length).toFixed(4);
-  return refuse(`has ${residuals.length} held-out networks, which allow a confidence up to ${most}`);
+  const detail = `${model} has ${residuals.length} held-out networks, which allow a confidence up to ${most}; asked was ${confidence}`;
+  throw new BespokeError('invalid-request', `/search/confidence: ${detail}`, {
+    errors: [{ pointer: '/search/confidence', detail }],
+  });
 }

@@ -15,7 +15,7 @@ export interface LimitBounds {
 /** Predictions as they are. */
 export const NO_BOUNDS: LimitBounds = { latencyFactor: 1, top1Shortfall: 0 };
 
-/** The factor alone: it needs no predictor. @throws BespokeError `no-latency-data` for a confidence that the model cannot promise */
+/** The factor alone: it needs no predictor. @throws BespokeError `no-latency-data` or `invalid-request` for a confidence that the model cannot promise */
 export function latencyFactorOf(
   { constraints, search }: SpecializationRequest,
   latency: LatencyModel | undefined,
