@@ -1,6 +1,7 @@
 import { highestConfidence } from '../common/conformal.js';
 import { BespokeError } from '../common/errors.js';
 import type { components } from '../generated/openapi.js';
+import { requestedExport } from '../specialize/exported.js';
 import { noPredictor } from '../specialize/no-predictor.js';
 import type { Constraints, SpecializationRequest } from '../specialize/types.js';
 import type { Catalog, EstimateRequest, HardwareInfo, LatencyStatistic, SupernetInfo } from './ports.js';
@@ -137,11 +138,13 @@ export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationR
   if (body.resolutions !== undefined) checkResolutions(body.resolutions, supernet);
   checkConfidence(body, supernet);
   const { maxSeconds, confidence } = body.search ?? {};
+  const constraints = fillConstraints(given, hardware, supernet);
+  const objective = body.objective ?? 'accuracy';
   return {
     supernetId: supernet.id,
     hardwareId: hardware.id,
-    constraints: fillConstraints(given, hardware, supernet),
-    objective: body.objective ?? 'accuracy',
+    constraints,
+    objective,
     ...(body.resolutions === undefined ? {} : { resolutions: body.resolutions }),
     seed: body.seed ?? DEFAULT_SEED,
     search: {
@@ -150,6 +153,7 @@ export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationR
       ...(confidence === undefined ? {} : { confidence }),
     },
     verify: { latency: body.verify?.latency ?? 'measured' },
+    ...(body.export === undefined ? {} : { export: requestedExport(body.export, { constraints, objective }) }),
     labels: body.labels ?? {},
   };
 }

@@ -467,6 +467,23 @@ export interface components {
                  */
                 latency?: "measured" | "skip";
             };
+            /**
+             * @description How the model is written, for runtimes that need it (docs/exporting.md); the network is the same. Limits on model bytes and peak
+             *     memory hold for the model that is written so, and it is this one that is verified.
+             */
+            export?: {
+                /** @description Images per run, fixed; by default any number. Above 1 no latency can be limited, minimized or measured. */
+                batch?: number;
+                /** @description The output is `probabilities` in place of `logits`; by default false. */
+                softmax?: boolean;
+                /**
+                 * @description What the model takes: normalized values (`none`, by default), pixels of 0..1 or pixels of 0..255, which it normalizes itself.
+                 * @enum {string}
+                 */
+                normalize?: "none" | "unit" | "bytes";
+                /** @description Version of the operator set; by default 17. */
+                opset?: number;
+            };
             labels?: components["schemas"]["Labels"];
         };
         /** @description The request with every default filled in. */
@@ -486,6 +503,14 @@ export interface components {
             verify: {
                 /** @enum {string} */
                 latency: "measured" | "skip";
+            };
+            /** @description As it was asked for; absent where the model is written plainly. */
+            export?: {
+                batch?: number;
+                softmax: boolean;
+                /** @enum {string} */
+                normalize: "none" | "unit" | "bytes";
+                opset: number;
             };
             labels: components["schemas"]["Labels"];
         };
@@ -523,7 +548,7 @@ export interface components {
             measuredTop1?: components["schemas"]["Fraction"];
             top1Images?: components["schemas"]["Count"];
             measuredLatency?: components["schemas"]["MeasuredLatency"];
-            /** @description Largest difference of logits / largest logit against the supernet. */
+            /** @description Largest difference of logits / largest logit against the supernet; of probabilities where the model gives those. */
             parityRelative: number;
             macs: components["schemas"]["Count"];
             params: components["schemas"]["Count"];

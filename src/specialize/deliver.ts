@@ -5,10 +5,12 @@ import { calibrateBatchNorm } from '../evaluate/calibrate.js';
 import { archCosts } from '../space/costs.js';
 import { lower } from '../space/lower.js';
 import type { Arch, ArchCosts, LayerSpec } from '../space/types.js';
+import type { ExportOptions } from '../supernet/export-options.js';
 import { type ExtractedModel, extractSubnet } from '../supernet/extract.js';
 import { sliceSubnet } from '../supernet/slice.js';
 import { storedStatistics } from '../supernet/stored-statistics.js';
 import type { BatchNormStatistics, Bundle, Subnet } from '../supernet/types.js';
+import { exportedPeakBytes } from './exported.js';
 
 /**
  * Images per calibration batch. Part of what determines a model's bytes (statistics are averaged over batches): changing it needs a new
@@ -34,6 +36,8 @@ export interface Delivery {
 export interface DeliverOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onStage?: (stage: 'extracting' | 'calibrating') => void;
+  /** How the model is written; plainly unless told. */
+  readonly exported?: ExportOptions | undefined;
 }
 
 /**
@@ -55,8 +59,10 @@ export async function deliverSubnet(bundle: Bundle, subnet: Subnet, options: Del
   const { arch, layers, space } = subnet;
   options.onStage?.('calibrating');
   const statistics = await statisticsOf(bundle, subnet, options);
-  const extracted = extractSubnet(bundle, subnet, statistics);
-  const costs = archCosts(space, arch);
+  const extracted = extractSubnet(bundle, subnet, statistics, options.exported);
+  const plain = archCosts(space, arch);
+  const peakMemoryBytes = exportedPeakBytes(plain.peakMemoryBytes, { space, arch }, options.exported);
+  const costs = { ...plain, peakMemoryBytes };
   return { arch, layers, costs, subnet, statistics, calibrationImages: bundle.calibration.count, extracted };
 }
 

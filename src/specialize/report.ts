@@ -1,11 +1,11 @@
 import { sha256 } from '../common/hash.js';
 import { blockMs } from '../hardware/latency-model.js';
 import type { LatencyModel } from '../hardware/types.js';
-import { OPSET_VERSION } from '../onnx/ir.js';
 import type { SearchResult } from '../search/result.js';
 import type { Candidate } from '../search/types.js';
 import { blockGroups } from '../space/blocks.js';
 import type { Arch, LayerSpec } from '../space/types.js';
+import { exportedInput } from '../supernet/export-options.js';
 import { EXPORTER_REVISION } from '../supernet/extract.js';
 import type { Bundle } from '../supernet/types.js';
 import { noticesOf } from './checks.js';
@@ -66,7 +66,8 @@ export function makeReport(
 ): Report {
   const { candidate, delivery, measured, checks, rejected, searched, timings } = parts;
   const perLayer = layerLatencies(delivery.layers, delivery.arch, latency);
-  const { model } = delivery.extracted;
+  const { model, opset } = delivery.extracted;
+  const normalize = claim.request.export?.normalize ?? 'none';
   return {
     schema: 1,
     notices: noticesOf(checks),
@@ -85,11 +86,11 @@ export function makeReport(
       const latencyMs = perLayer.get(layer.name);
       return latencyMs === undefined ? layer : { ...layer, latencyMs };
     }),
-    input: { ...bundle.input, classNames: bundle.classNames },
+    input: { ...exportedInput(bundle.input, normalize), classNames: bundle.classNames },
     artifact: {
       sha256: sha256(model),
       bytes: model.byteLength,
-      opset: OPSET_VERSION,
+      opset,
       exporterRevision: EXPORTER_REVISION,
     },
     supernet: { id: bundle.id, sha256: bundle.supernet.sha256, spaceId: bundle.supernet.space.id },

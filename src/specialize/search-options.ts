@@ -5,6 +5,7 @@ import type { CostTable } from '../space/cost-table.js';
 import type { SearchSpace } from '../space/types.js';
 import { limitBounds } from './confidence.js';
 import { describeArchs } from './describe.js';
+import { exportedCosts } from './exported.js';
 import { searchableResolutions, searchConstraints } from './feasible.js';
 import type { SpecializationRequest } from './types.js';
 
@@ -26,8 +27,9 @@ export function frontAxisOf({ objective, constraints }: SpecializationRequest): 
  * The search that a request asks for: its objective, limits, resolutions, seed and budgets.
  * @throws BespokeError `no-latency-data` or `invalid-request` where the request asks for what cannot be predicted
  */
-export function searchOptionsOf(models: Predicting, request: SpecializationRequest): SearchOptions {
-  const { space, predictor, latency } = models;
+export function searchOptionsOf(plain: Predicting, request: SpecializationRequest): SearchOptions {
+  const { space, predictor, latency } = plain;
+  const models = { ...plain, costs: exportedCosts(plain.costs, space, request.export) };
   const { constraints, resolutions, seed } = request;
   const { evaluations, maxSeconds } = request.search;
   const { top1Shortfall } = limitBounds(request, models);

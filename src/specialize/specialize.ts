@@ -180,6 +180,7 @@ async function tryCandidate(
   };
   const delivery = await deliver(bench.bundle, candidate.arch, {
     signal: work.signal,
+    exported: request.export,
     onStage: (stage) => {
       if (stage === 'calibrating') seconds.extractSeconds += lap();
       tell(stage, stage === 'extracting' ? 0 : 0.1);

@@ -3,6 +3,7 @@ import type { MeasuredLatency } from '../evaluate/types.js';
 import type { HardwareType } from '../hardware/types.js';
 import type { Candidate, LatencyStatistic } from '../search/types.js';
 import type { Arch, LayerSpec } from '../space/types.js';
+import type { ExportOptions } from '../supernet/export-options.js';
 import type { InputSpec } from '../tensor/image-set.js';
 
 /** The limits of a request; each absent one is not limited. Units in the names. */
@@ -42,6 +43,8 @@ export interface SpecializationRequest {
   readonly seed: number;
   readonly search: SearchRequest;
   readonly verify: { readonly latency: 'measured' | 'skip' };
+  /** How the model is written; plainly where it is absent. */
+  readonly export?: ExportOptions;
   readonly labels: Readonly<Record<string, string>>;
 }
 

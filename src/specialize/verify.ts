@@ -6,6 +6,7 @@ import { measureTop1 } from '../evaluate/top1.js';
 import type { MeasuredLatency } from '../evaluate/types.js';
 import { assertStandardOperators, checkModel, countModelMacs } from '../onnx/check.js';
 import type { OnnxModel } from '../onnx/ir.js';
+import { type ExportOptions, exportedInput, PLAIN_EXPORT } from '../supernet/export-options.js';
 import type { Bundle, ImageSet } from '../supernet/types.js';
 import { checkAll, imageChecks } from './checks.js';
 import type { Delivery } from './deliver.js';
@@ -43,12 +44,16 @@ export async function verify(
   { request, delivery, signal }: VerifyOptions,
 ): Promise<{ readonly measured: MeasuredFigures; readonly checks: readonly Check[] }> {
   const { extracted, costs } = delivery;
-  const parityRelative = await parityOf(bundle, delivery);
+  const options = request.export ?? PLAIN_EXPORT;
+  const { batch = 1 } = options;
+  const parityRelative = await parityOf(bundle, delivery, options);
   signal.throwIfAborted();
   const isLatencyAsked = request.verify.latency === 'measured';
-  const measuredLatency = isLatencyAsked
-    ? await latencyAgainst(request.constraints.maxLatencyMs, () => measuring.latency?.(extracted.model, signal))
-    : undefined;
+  // Of one image: what a run of more takes is no figure of the hardware type.
+  const measuredLatency =
+    isLatencyAsked && batch === 1
+      ? await latencyAgainst(request.constraints.maxLatencyMs, () => measuring.latency?.(extracted.model, signal))
+      : undefined;
   signal.throwIfAborted();
   const isLabeled = bundle.verification.labels !== undefined && bundle.verification.count > 0;
   const accuracy = isLabeled
@@ -58,7 +63,7 @@ export async function verify(
     ...(accuracy === undefined ? {} : { measuredTop1: accuracy.top1, top1Images: accuracy.images }),
     ...(measuredLatency === undefined ? {} : { measuredLatency }),
     parityRelative,
-    macs: countModelMacs(extracted.onnx),
+    macs: countModelMacs(extracted.onnx) / batch,
     params: costs.params,
     modelParams: extracted.modelParams,
     modelBytes: extracted.model.byteLength,
@@ -97,14 +102,17 @@ async function latencyAgainst(
   return isOpen ? await measure() : first;
 }
 
-async function parityOf(bundle: Bundle, { arch, layers, statistics, extracted }: Delivery): Promise<number> {
+async function parityOf(bundle: Bundle, delivery: Delivery, options: ExportOptions): Promise<number> {
+  const { arch, layers, statistics, extracted } = delivery;
   const wanted = Math.floor(PARITY_PIXELS / arch.resolution ** 2);
   const most = Math.max(LEAST_PARITY_IMAGES, Math.min(PARITY_IMAGES, wanted));
   const sets = [bundle.verification, bundle.calibration];
   const source = sets.find(({ count }) => count > 0) ?? noise(bundle.input.channels, arch.resolution, most);
   const indices = Array.from({ length: Math.min(most, source.count) }, (_, index) => index);
   const images = prepareImages(source, indices, bundle.input, arch.resolution);
-  const subject = { model: extracted.model, supernet: bundle.supernet, layers, statistics };
+  const taken = prepareImages(source, indices, exportedInput(bundle.input, options.normalize), arch.resolution);
+  const exported = { options, images: taken };
+  const subject = { model: extracted.model, supernet: bundle.supernet, layers, statistics, exported };
   const { relative } = await measureParity(subject, images, { threads: 1 });
   return relative;
 }

@@ -24,7 +24,7 @@ export interface ExportOptions {
 export const PLAIN_EXPORT: ExportOptions = { softmax: false, normalize: 'none', opset: OPSET_VERSION };
 
 /** What is delivered is run here first: 64 of the largest published images take about 1 GB of activations. */
-export const MAX_STATIC_BATCH = 64;
+const MAX_STATIC_BATCH = 64;
 
 function refuse(option: string, accepted: string, given: unknown): never {
   throw new BespokeError(

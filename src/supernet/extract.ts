@@ -19,6 +19,8 @@ export interface ExtractedModel {
   readonly onnx: OnnxModel;
   /** Elements of its initialisers. */
   readonly modelParams: number;
+  /** Version of the operator set. */
+  readonly opset: number;
 }
 
 /** What a delivered model tells about itself: no time, seed or version, so that the same network has the same bytes. */
@@ -64,5 +66,5 @@ export function extractSubnet(
     options,
     pixels: normalizationOf(source.input, options.normalize),
   });
-  return { model: encodeModel(onnx), onnx, modelParams: countModelParams(onnx) };
+  return { model: encodeModel(onnx), onnx, modelParams: countModelParams(onnx), opset: options.opset };
 }
