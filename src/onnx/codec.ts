@@ -21,7 +21,17 @@ import {
 import { BespokeError } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
 import { type ElementArrays, type ElementType, sizeOf, type Tensor, tensorFrom } from '../tensor/tensor.js';
-import { type Attribute, irVersionOf, type OnnxModel, type OnnxNode, OPSET_VERSION, type ValueInfo } from './ir.js';
+import { type Framed, field, join, sequence } from './framing.js';
+import {
+  type Attribute,
+  type Initializer,
+  irVersionOf,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  OPSET_VERSION,
+  type ValueInfo,
+} from './ir.js';
 
 /** ONNX's number for each element type that this project uses. */
 const DATA_TYPES = {
@@ -52,21 +62,28 @@ function elementTypeOf(dataType: number, where: string): ElementType {
   );
 }
 
-/** Little-endian bytes of a tensor, always a copy of exactly its own range. */
-function bytesOf(tensor: Tensor): Uint8Array<ArrayBuffer> {
-  const { buffer, byteOffset, byteLength } = tensor.data;
-  const bytes = new Uint8Array(byteLength);
-  bytes.set(new Uint8Array(buffer, byteOffset, byteLength));
-  return bytes;
+/** Little-endian bytes of a tensor: the tensor's own, not copied. */
+function bytesOf({ data }: Tensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function tensorProto(name: string, tensor: Tensor): TensorProto {
-  return create(TensorProtoSchema, {
-    name,
-    dims: tensor.dims.map(BigInt),
-    dataType: DATA_TYPES[tensor.type],
-    rawData: bytesOf(tensor),
-  });
+const tensorHead = (name: string, tensor: Tensor) => ({
+  name,
+  dims: tensor.dims.map(BigInt),
+  dataType: DATA_TYPES[tensor.type],
+});
+
+function tensorProto(tensor: Tensor): TensorProto {
+  return create(TensorProtoSchema, { ...tensorHead('', tensor), rawData: new Uint8Array(bytesOf(tensor)) });
+}
+
+/** Numbers of the fields that are framed here. Source: onnx.proto */
+const FIELDS = { modelGraph: 7, graphInitializer: 5, tensorRawData: 9 } as const;
+
+/** A tensor's message: `raw_data` is the last of its fields. */
+function framedTensor({ name, tensor }: Initializer): Framed {
+  const head = toBinary(TensorProtoSchema, create(TensorProtoSchema, tensorHead(name, tensor)));
+  return sequence([head, field(FIELDS.tensorRawData, bytesOf(tensor))]);
 }
 
 function attributeProto(name: string, attribute: Attribute): AttributeProto {
@@ -86,7 +103,7 @@ function attributeProto(name: string, attribute: Attribute): AttributeProto {
     case 'floats':
       return create(AttributeProtoSchema, { name, type: AttributeType.FLOATS, floats: [...attribute.value] });
     case 'tensor':
-      return create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: tensorProto('', attribute.value) });
+      return create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: tensorProto(attribute.value) });
   }
 }
 
@@ -109,40 +126,53 @@ function valueInfoProto(info: ValueInfo): ValueInfoProto {
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 /**
+ * A graph's message. Weights are framed here, for they are nearly all of a model: the library would copy each of them five times, here
+ * they are copied once, into the result. Fields are in the order of their numbers, as the library writes them.
+ */
+function framedGraph({ name, nodes, inputs, outputs, initializers }: OnnxGraph): Framed {
+  const head = create(GraphProtoSchema, {
+    name,
+    node: nodes.map((node) =>
+      create(NodeProtoSchema, {
+        name: node.name,
+        opType: node.opType,
+        domain: node.domain,
+        input: [...node.inputs],
+        output: [...node.outputs],
+        attribute: Object.entries(node.attributes)
+          .sort(byKey)
+          .map(([name, attribute]) => attributeProto(name, attribute)),
+      }),
+    ),
+  });
+  const tail = create(GraphProtoSchema, { input: inputs.map(valueInfoProto), output: outputs.map(valueInfoProto) });
+  return sequence([
+    toBinary(GraphProtoSchema, head),
+    ...initializers.map((initializer) => field(FIELDS.graphInitializer, framedTensor(initializer))),
+    toBinary(GraphProtoSchema, tail),
+  ]);
+}
+
+/**
  * Encodes a model as ONNX protobuf. Attributes, operator sets and metadata are written in sorted order,
  * and nothing else goes in (no time, no version of ours), so that equal models have equal bytes.
  * Source: onnx.proto (IR versions 7 to 10, as the operator set asks).
  */
 export function encodeModel(model: OnnxModel): Uint8Array {
-  const proto = create(ModelProtoSchema, {
+  const head = create(ModelProtoSchema, {
     irVersion: BigInt(irVersionOf(model.opsets[''] ?? OPSET_VERSION)),
     producerName: 'bespoke',
+  });
+  const tail = create(ModelProtoSchema, {
     opsetImport: Object.entries(model.opsets)
       .sort(byKey)
       .map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) })),
     metadataProps: Object.entries(model.metadata)
       .sort(byKey)
       .map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
-    graph: create(GraphProtoSchema, {
-      name: model.graph.name,
-      node: model.graph.nodes.map((node) =>
-        create(NodeProtoSchema, {
-          name: node.name,
-          opType: node.opType,
-          domain: node.domain,
-          input: [...node.inputs],
-          output: [...node.outputs],
-          attribute: Object.entries(node.attributes)
-            .sort(byKey)
-            .map(([name, attribute]) => attributeProto(name, attribute)),
-        }),
-      ),
-      input: model.graph.inputs.map(valueInfoProto),
-      output: model.graph.outputs.map(valueInfoProto),
-      initializer: model.graph.initializers.map(({ name, tensor }) => tensorProto(name, tensor)),
-    }),
   });
-  return toBinary(ModelProtoSchema, proto);
+  const graph = field(FIELDS.modelGraph, framedGraph(model.graph));
+  return join(sequence([toBinary(ModelProtoSchema, head), graph, toBinary(ModelProtoSchema, tail)]));
 }
 
 /** Element values of a TensorProto that keeps them in a typed field instead of `raw_data`. */

@@ -35,12 +35,13 @@ export function foldBatchNorm(
     moments !== undefined && moments.mean.length === outChannels && moments.variance.length === outChannels,
     () => `layer "${name}" needs batch-normalisation statistics of ${outChannels} channels`,
   );
-  const perChannel = weight.data.length / outChannels;
-  const folded = new Float32Array(weight.data.length);
+  const { data } = weight;
+  const perChannel = data.length / outChannels;
+  const folded = new Float32Array(data.length);
   const bias = new Float32Array(outChannels);
   for (let c = 0; c < outChannels; c++) {
     const scale = gamma[c]! / Math.sqrt(moments.variance[c]! + epsilon);
-    for (let i = c * perChannel; i < (c + 1) * perChannel; i++) folded[i] = weight.data[i]! * scale;
+    for (let i = c * perChannel; i < (c + 1) * perChannel; i++) folded[i] = data[i]! * scale;
     bias[c] = beta[c]! - moments.mean[c]! * scale;
   }
   return { weight: floats(weight.dims, folded), bias: floats([outChannels], bias) };
