@@ -16,10 +16,12 @@ import { withIntervals } from '../specialize/describe.js';
 import { searchOptionsOf } from '../specialize/search-options.js';
 import type { SpecializationRequest } from '../specialize/types.js';
 import { loadBundle } from '../supernet/bundle.js';
+import type { ExportOptions } from '../supernet/export-options.js';
 import type { Bundle } from '../supernet/types.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
 import { calibrationImages } from './calibration.js';
 import { evaluationImages } from './evaluation-images.js';
+import { describeExport } from './export-flags.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
 import { writeOut } from './jobs.js';
 import { openSearchPredictor } from './search-predictor.js';
@@ -50,11 +52,13 @@ export interface ExtractCommand {
   /** Folder of images; the bundle's own unless told. */
   readonly calibrate?: string | undefined;
   readonly calibrationImages?: number | undefined;
+  /** How the model is written; plainly unless told. */
+  readonly exported?: ExportOptions | undefined;
 }
 
 /** `bespoke extract`: one sub-network as ONNX, no search. */
 export async function extractCommand(terminal: Terminal, bundle: Bundle, options: ExtractCommand): Promise<number> {
-  const { archFile, out } = options;
+  const { archFile, out, exported } = options;
   const { space } = bundle.supernet;
   const arch = parseArch(space, await readJson(archFile), { where: archFile });
   const calibration =
@@ -65,16 +69,18 @@ export async function extractCommand(terminal: Terminal, bundle: Bundle, options
           { space, input: bundle.input },
           { ...options, calibration: options.calibrate },
         );
-  const { extracted, costs } = await deliver({ ...bundle, calibration }, arch);
+  const { extracted, costs } = await deliver({ ...bundle, calibration }, arch, { exported });
   const notices = noticesOf(imageChecks({ calibrationImages: calibration.count, isLabeled: true }));
   await writeOut(out, extracted.model);
   const { macs, params } = costs;
   const figures = { macs, params, modelParams: extracted.modelParams, modelBytes: extracted.model.byteLength };
-  terminal.printJson({ notices, ...figures, calibrationImages: calibration.count, out });
+  const written = exported === undefined ? {} : { export: exported };
+  terminal.printJson({ notices, ...figures, calibrationImages: calibration.count, ...written, out });
   for (const notice of notices) terminal.print(notice);
   terminal.print(
     `${out}: ${formatCount(macs)} MACs, ${formatCount(params)} params, ${formatCount(figures.modelBytes)} bytes`,
   );
+  if (exported !== undefined) terminal.print(describeExport(exported));
   return EXIT.done;
 }
 

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { fraction, label, positiveInteger, positiveNumber } from '../arguments.js';
+import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { run } from '../invoke.js';
 import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
 
-interface SpecializeOptions extends LimitOptions {
+interface SpecializeOptions extends LimitOptions, ExportFlags {
   readonly supernet?: string;
   readonly hardware?: string;
   readonly label?: Record<string, string>;
@@ -17,6 +18,7 @@ interface SpecializeOptions extends LimitOptions {
 const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) => {
   const { withServer } = await import('../connect.js');
   const { specializeCommand } = await import('../jobs.js');
+  const exported = exportOf(options);
   const body = {
     constraints: constraintsOf(options),
     seed: options.seed,
@@ -26,6 +28,7 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
     ...(options.label === undefined ? {} : { labels: options.label }),
     ...(options.resolutions === undefined ? {} : { resolutions: options.resolutions }),
     ...(options.skipLatency === true ? { verify: { latency: 'skip' as const } } : {}),
+    ...(exported === undefined ? {} : { export: exported }),
   };
   const outputs = { model: options.out, report: options.report };
   if (options.calibration !== undefined)
@@ -34,7 +37,7 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
 });
 
 function addSpecialize(program: Command): void {
-  withLimits(program.command('specialize').description('constraints in, a verified ONNX model out'))
+  withExportFlags(withLimits(program.command('specialize').description('constraints in, a verified ONNX model out')))
     .option('--supernet <id>', 'supernet to cut from')
     .option('--hardware <id>', 'hardware type that the latency is for')
     .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { BespokeError } from '../../common/errors.js';
 import { positiveInteger } from '../arguments.js';
+import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { type CommandOptions, run } from '../invoke.js';
 import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
 
-interface ExtractOptions extends CommandOptions {
+interface ExtractOptions extends CommandOptions, ExportFlags {
   readonly supernet: string;
   readonly arch: string;
   readonly out: string;
@@ -14,9 +15,7 @@ interface ExtractOptions extends CommandOptions {
 
 /** `extract`, `search` and `evaluate`: parts of the main job that need no database. */
 export function addOffline(program: Command): void {
-  program
-    .command('extract')
-    .description('one sub-network as ONNX, no search')
+  withExportFlags(program.command('extract').description('one sub-network as ONNX, no search'))
     .requiredOption('--supernet <id>', 'id or folder of a bundle')
     .requiredOption('--arch <file>', 'JSON of the architecture; - reads standard input')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
@@ -24,9 +23,10 @@ export function addOffline(program: Command): void {
     .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger)
     .action(
       run<ExtractOptions>(async ({ terminal, config }, options) => {
+        const exported = exportOf(options);
         const { extractCommand, resolveBundle } = await import('../offline.js');
         const bundle = await resolveBundle(options.supernet, config.modelDirs);
-        return extractCommand(terminal, bundle, { ...options, archFile: options.arch });
+        return extractCommand(terminal, bundle, { ...options, archFile: options.arch, exported });
       }),
     );
   withLimits(program.command('search').description('a search alone: the best architecture and the front'))
