@@ -100,7 +100,7 @@ async function latencyModelOf({ space, hardware, dataDir }: SearchCommandOptions
   if (profile !== undefined) return makeLatencyModel(space, profile);
   throw new BespokeError(
     'no-latency-data',
-    `the hardware type "${hardware}" has no latency model for "${space.id}"; run \`bespoke hardware profile\` or give a profile.json`,
+    `the hardware type "${hardware}" has no latency model for "${space.id}"; run \`bespoke hardware profile\`, import tables with \`bespoke hardware import\`, or give a profile.json`,
   );
 }
 

@@ -53,7 +53,7 @@ function headKeys(space: MobileNetV3Space, { side, channels }: Walked, form: Tab
 }
 
 /** The keys whose means make an architecture's latency, in the published order. */
-export function walkedKeys(space: MobileNetV3Space, arch: Arch, form: TableForm): string[] {
+function walkedKeys(space: MobileNetV3Space, arch: Arch, form: TableForm): string[] {
   const half = Math.floor((arch.resolution + 1) / 2);
   const keys = [`Conv-input:${shape(arch.resolution, 3)}-output:${shape(half, space.stem.channels)}`];
   let at: Walked = { side: half, channels: space.stem.channels };

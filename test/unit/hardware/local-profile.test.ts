@@ -175,6 +175,12 @@ describe('the profile of this machine', () => {
     const path = await saveProfile(join(dir, 'broken'), profile);
     writeFileSync(path, readFileSync(path, 'utf8').replace('"p50"', '"p51"'));
     await expect(loadProfiles(join(dir, 'broken'))).rejects.toMatchObject({ code: 'invalid-request' });
+    const whole = { ...profile, hardware: { ...profile.hardware, id: 'whole' } };
+    await saveProfile(join(dir, 'broken'), { ...whole, revision: profileRevision(whole) });
+    const refused: string[] = [];
+    const others = await loadProfiles(join(dir, 'broken'), (file, { message }) => refused.push(file, message));
+    expect(others.map(({ hardware }) => hardware.id)).toEqual(['whole']);
+    expect(refused).toEqual([path, expect.stringMatching(/"statistic" is "p51"/)]);
   });
 
   it('has a revision of its figures alone', () => {
