@@ -35,6 +35,10 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
   const aboveCeiling = makeCeilings(engine);
   return {
     supernets: () => catalog.supernets,
+    refused: () => [
+      ...catalog.refused.filter(({ kind }) => kind === 'bundle').map(({ id, problem }) => ({ id, problem })),
+      ...[...engine.broken()].map(([id, problem]) => ({ id, problem })),
+    ],
     hardware: () => catalog.hardware,
     checkFeasible: async (request) => {
       const countable = countables.get(request.supernetId);

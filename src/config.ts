@@ -19,6 +19,8 @@ export interface Config {
   /** How long a silent worker keeps a job. */
   readonly leaseMs: number;
   readonly maxAttempts: number;
+  /** What bundles may take together in the numeric process's memory while nobody uses them. */
+  readonly bundleMemoryBytes: number;
   readonly logLevel: LogLevel;
   /** A running server to use instead of an own one (`BESPOKE_URL`). */
   readonly serverUrl: string | undefined;
@@ -39,6 +41,8 @@ export const ENVIRONMENT = {
   DATABASE_URL: 'an external PostgreSQL >= 15; without it PostgreSQL is embedded in the data folder',
   REDIS_URL: 'a Redis for the queue (Bull); without it the queue is in-process',
   BESPOKE_LEASE_MS: '15000: how long a silent worker keeps a job, ms, 1000..600000',
+  BESPOKE_BUNDLE_MEMORY_MIB:
+    '1024: MiB that idle bundles may take in memory, 16..1048576; the least recently used ones are released beyond it',
   BESPOKE_MAX_ATTEMPTS: '3: how often a job is tried before it fails, 1..100',
   BESPOKE_LOG_LEVEL: 'info: silent, error, warn, info or debug',
   BESPOKE_URL: 'a running server that the command line uses',
@@ -98,6 +102,7 @@ export function readConfig(env: Environment, overrides: Partial<Config> = {}): C
     databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:']),
     redisUrl: url('REDIS_URL', ['redis:', 'rediss:']),
     leaseMs: integer('BESPOKE_LEASE_MS', 15_000, [1000, 600_000]),
+    bundleMemoryBytes: integer('BESPOKE_BUNDLE_MEMORY_MIB', 1024, [16, 1_048_576]) * 2 ** 20,
     maxAttempts: integer('BESPOKE_MAX_ATTEMPTS', 3, [1, 100]),
     logLevel: LOG_LEVELS.find((known) => known === level) ?? 'info',
     serverUrl: url('BESPOKE_URL', ['http:', 'https:']),

@@ -1,7 +1,4 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { EstimateRequest } from './api/ports.js';
-import { BespokeError } from './common/errors.js';
 import type { EngineCatalog, EngineOptions } from './engine-client.js';
 import { serveParent } from './runtime/child.js';
 import type { Claim } from './specialize/ports.js';
@@ -23,36 +20,18 @@ const COLLECT_AFTER_MS = 50;
 let opened: Promise<Workbenches> | undefined;
 let hasProfiled = false;
 
-/** Loads everything on first use, so that a restarted process serves the next job without being told. */
+/** Opens the model folders on first use, so that a restarted process serves the next job without being told. */
 function open(onProgress: (event: unknown) => void): Promise<Workbenches> {
-  const { modelDirs, dataDir } = options;
+  const { modelDirs, dataDir, bundleMemoryBytes } = options;
   const onProfiled = (): void => {
     hasProfiled = true;
   };
-  opened ??= openWorkbenches(bundleDirs(modelDirs), { dataDir, onProgress, onProfiled }).catch((error: unknown) => {
+  const settings = { dataDir, bundleMemoryBytes, onProgress, onProfiled };
+  opened ??= openWorkbenches(modelDirs, settings).catch((error: unknown) => {
     opened = undefined; // the next call tries again
     throw error;
   });
   return opened;
-}
-
-/** A model folder is a bundle itself, or a folder of bundles. */
-function bundleDirs(modelDirs: readonly string[]): string[] {
-  const dirs: string[] = [];
-  for (const dir of modelDirs) {
-    const entries = readFolder(dir);
-    if (entries.some(({ name }) => name === 'bundle.json')) dirs.push(dir);
-    else dirs.push(...entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name)));
-  }
-  return dirs;
-}
-
-function readFolder(dir: string) {
-  try {
-    return readdirSync(dir, { withFileTypes: true });
-  } catch (cause) {
-    throw new BespokeError('bundle-invalid', `the models folder "${dir}" cannot be read`, {}, cause);
-  }
 }
 
 serveParent({
@@ -66,14 +45,17 @@ serveParent({
     };
   },
   specialize: async (claim: Claim, { signal, emit }) => {
-    const bench = (await open(() => {})).benchFor(claim.request);
+    const benches = await open(() => {});
     try {
-      return await specialize(bench, claim, { signal, onProgress: emit });
+      return await benches.withBench(claim.request, (bench) => specialize(bench, claim, { signal, onProgress: emit }));
     } finally {
       // A job leaves some 100 MB of garbage, which V8 would keep until the next one; an idle server should not hold it.
       setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
     }
   },
-  probe: async (request: SpecializationRequest) => probe((await open(() => {})).benchFor(request), request),
+  probe: async (request: SpecializationRequest) =>
+    (await open(() => {})).withBench(request, (bench) => probe(bench, request)),
   estimate: async (request: EstimateRequest) => (await open(() => {})).estimate(request),
+  warm: async (supernetId: string) => (await open(() => {})).warm(supernetId),
+  memory: async () => (await open(() => {})).memory(),
 });

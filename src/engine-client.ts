@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import type { EstimateRequest, EstimateResult, HardwareInfo, SupernetInfo } from './api/ports.js';
-import type { Problem } from './common/errors.js';
+import type { MemoryAccount } from './bundle-memory.js';
+import { BespokeError, type Problem, toProblem } from './common/errors.js';
 import type { Progress } from './common/work.js';
+import type { Refused } from './model-dirs.js';
 import { Child, ChildGoneError } from './runtime/child.js';
 import type { Claim } from './specialize/ports.js';
 import type { Probed } from './specialize/probe.js';
@@ -12,19 +14,15 @@ import type { JobProgress, Outcome, SpecializationRequest } from './specialize/t
 export interface EngineOptions {
   readonly modelDirs: readonly string[];
   readonly dataDir: string;
-}
-
-/** A folder that looked like a bundle and was refused. */
-export interface RefusedBundle {
-  readonly dir: string;
-  readonly problem: Problem;
+  /** What bundles may take together in memory while nobody uses them. */
+  readonly bundleMemoryBytes: number;
 }
 
 /** What the engine's process serves once it has loaded. */
 export interface EngineCatalog {
   readonly supernets: readonly SupernetInfo[];
   readonly hardware: readonly HardwareInfo[];
-  readonly refused: readonly RefusedBundle[];
+  readonly refused: readonly Refused[];
   /** True: this process has measured the machine, and holds the memory that it took. */
   readonly hasProfiled: boolean;
   /** Latency profiles as JSON, for pure arithmetic in other processes. */
@@ -38,6 +36,10 @@ export interface EngineClient extends Engine {
   estimate(request: EstimateRequest, signal: AbortSignal): Promise<EstimateResult>;
   /** A short search for what accuracy a request's limits allow. */
   probe(request: SpecializationRequest, signal: AbortSignal): Promise<Probed>;
+  /** Bundles in the process's memory now. */
+  memory(): Promise<MemoryAccount>;
+  /** Supernets that turned out to be broken when they were read whole, by id; one that loads again is left out. */
+  broken(): ReadonlyMap<string, Problem>;
   close(): void;
 }
 
@@ -57,18 +59,39 @@ const withEngineLost = async <T>(work: Promise<T>): Promise<T> => {
 };
 
 /** Makes the client of an engine process; the process starts with the first call, and again with the first one after it ended. */
-export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineClient {
+export function makeEngineClient(
+  { modelDirs, dataDir, bundleMemoryBytes }: EngineOptions,
+  onBroken: (supernetId: string, problem: Problem) => void = () => {},
+): EngineClient {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const modulePath = fileURLToPath(new URL(`./engine-child.${extension}`, import.meta.url));
-  // These two alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
-  const options: EngineOptions = { modelDirs, dataDir };
+  // These alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
+  const options: EngineOptions = { modelDirs, dataDir, bundleMemoryBytes };
   const child = new Child(modulePath, [JSON.stringify(options)]);
   let renewal: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let lastUsed: string | undefined;
+  const broken = new Map<string, Problem>();
+  /** Work with one supernet; whether its bundle could be read is kept in mind. */
+  const using = async <T>(supernetId: string, work: Promise<T>): Promise<T> => {
+    try {
+      const result = await withEngineLost(work);
+      broken.delete(supernetId);
+      return result;
+    } catch (error) {
+      if (error instanceof BespokeError && error.code === 'bundle-invalid') {
+        broken.set(supernetId, toProblem(error));
+        onBroken(supernetId, toProblem(error));
+      }
+      throw error;
+    }
+  };
   const renew = (): void => {
     if (child.isBusy) return;
     child.kill();
-    child.call('load', undefined).catch(() => {}); // a failure shows at the next job, which loads again
+    // The bundle that was used last is the likeliest to be asked for next. A failure shows at the next job, which loads again.
+    const ready = lastUsed === undefined ? child.call('load', undefined) : child.call('warm', lastUsed);
+    ready.catch(() => {});
   };
   return {
     load: async (onProgress) => {
@@ -80,14 +103,19 @@ export function makeEngineClient({ modelDirs, dataDir }: EngineOptions): EngineC
       child.kill();
       return withEngineLost(child.call<EngineCatalog>('load', undefined, { onEvent }));
     },
-    estimate: (request, signal) => withEngineLost(child.call<EstimateResult>('estimate', request, { signal })),
-    probe: (request, signal) => withEngineLost(child.call<Probed>('probe', request, { signal })),
+    estimate: (request, signal) =>
+      using(request.supernetId, child.call<EstimateResult>('estimate', request, { signal })),
+    probe: (request, signal) => using(request.supernetId, child.call<Probed>('probe', request, { signal })),
+    memory: () => withEngineLost(child.call<MemoryAccount>('memory', undefined)),
+    broken: () => broken,
     specialize: async (claim: Claim, { signal, onProgress }) => {
       clearTimeout(renewal);
+      const { supernetId } = claim.request;
+      lastUsed = supernetId;
       try {
         // The child's `specialize` emits JobProgress and nothing else.
         const onEvent = (event: unknown): void => onProgress(event as JobProgress);
-        return await withEngineLost(child.call<Outcome>('specialize', claim, { signal, onEvent }));
+        return await using(supernetId, child.call<Outcome>('specialize', claim, { signal, onEvent }));
       } finally {
         if (!isClosed) renewal = setTimeout(renew, RENEW_AFTER_MS).unref();
       }

@@ -1,12 +1,13 @@
+import { basename } from 'node:path';
 import type { HardwareInfo, LatencyModelInfo } from './api/ports.js';
 import { toProblem } from './common/errors.js';
-import type { RefusedBundle } from './engine-client.js';
 import { measureLatency } from './evaluate/latency.js';
 import { calibrateDrift } from './hardware/drift.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
 import { canMeasureHere, LOCAL_CPU_ID, localCpu } from './hardware/local-cpu.js';
 import { loadProfiles, profilesDir } from './hardware/profile-file.js';
 import type { LatencyModel, LatencyProfile } from './hardware/types.js';
+import type { Refused } from './model-dirs.js';
 import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.js';
 import type { SearchSpace } from './space/types.js';
 import type { Workbench } from './specialize/specialize.js';
@@ -38,10 +39,10 @@ export function measuringOf(space: SearchSpace, profile: LatencyProfile | undefi
 /** Every profile that a data folder keeps; a damaged one is refused by name and stops none of the others. */
 export async function keptProfiles(
   dataDir: string,
-): Promise<{ readonly profiles: readonly LatencyProfile[]; readonly refused: readonly RefusedBundle[] }> {
-  const refused: RefusedBundle[] = [];
+): Promise<{ readonly profiles: readonly LatencyProfile[]; readonly refused: readonly Refused[] }> {
+  const refused: Refused[] = [];
   const profiles = await loadProfiles(profilesDir(dataDir), (path, error) =>
-    refused.push({ dir: path, problem: toProblem(error) }),
+    refused.push({ kind: 'profile', id: basename(path), dir: path, problem: toProblem(error) }),
   );
   return { profiles, refused };
 }

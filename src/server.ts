@@ -67,7 +67,9 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
   const lock = await lockDataDir(config.dataDir);
   closers.push(() => lock.release());
 
-  const engine = makeEngineClient(config);
+  const engine = makeEngineClient(config, (id, problem) =>
+    log.error({ supernetId: id, problem }, `bundle refused: ${problem.detail}`),
+  );
   closers.push(() => engine.close());
   const opening = openStore(config, closers);
   opening.catch(() => engine.close()); // it ends the start: nobody waits for a measurement

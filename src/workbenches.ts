@@ -1,101 +1,87 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EstimateRequest, EstimateResult, HardwareInfo, SupernetInfo } from './api/ports.js';
-import { BespokeError, toProblem } from './common/errors.js';
-import type { Progress } from './common/work.js';
-import type { RefusedBundle } from './engine-client.js';
+import { BundleMemory, type MemoryAccount } from './bundle-memory.js';
+import { BespokeError } from './common/errors.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
-import { canMeasureHere, LOCAL_CPU_ID } from './hardware/local-cpu.js';
-import { loadProfile, profilesDir, saveProfile } from './hardware/profile-file.js';
-import { profileLocalCpu } from './hardware/profile-local.js';
+import { LOCAL_CPU_ID } from './hardware/local-cpu.js';
 import type { LatencyProfile } from './hardware/types.js';
-import { hardwareInfos, keptProfiles, makeOnHardware, measuringOf, type OnHardware } from './hardware-models.js';
+import { hardwareInfos, keptProfiles, makeOnHardware, measuringOf } from './hardware-models.js';
+import { type LocalProfileOptions, localProfile } from './local-profile.js';
+import { findBundles, type Refused, refusedBundle } from './model-dirs.js';
 import { PREDICTOR_FILES } from './predictors/file.js';
-import { loadPredictor } from './predictors/predictor.js';
-import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.js';
+import { loadPredictor, type PredictorFacts, readPredictorFacts } from './predictors/predictor.js';
 import { runtimeVersion } from './runtime/session.js';
-import { archId, assertArchInSpace, canonicalArch, maxArch } from './space/arch.js';
+import { archId, assertArchInSpace, canonicalArch } from './space/arch.js';
 import { makeCostTable } from './space/cost-table.js';
-import { archCosts } from './space/costs.js';
 import { countSubnets } from './space/count.js';
-import type { SearchSpace } from './space/types.js';
 import { type Described, describeArchs, withIntervals } from './specialize/describe.js';
 import { searchableResolutions } from './specialize/feasible.js';
 import { noPredictor } from './specialize/no-predictor.js';
 import type { Workbench } from './specialize/specialize.js';
 import { loadBundle } from './supernet/bundle.js';
+import { type BundleFacts, readBundleFacts } from './supernet/bundle-facts.js';
 import { VERSION } from './version.js';
 
-/** Everything the numeric process has in memory: a workbench per bundle, and what is told of them. */
+/** Which bundle a request is about, and for which hardware. */
+interface BenchRequest {
+  readonly supernetId: string;
+  readonly hardwareId: string;
+}
+
+/** Everything the numeric process serves: what is told of every bundle, and a workbench of each while it is used. */
 export interface Workbenches {
-  readonly byId: ReadonlyMap<string, Workbench>;
-  /** The workbench of a job: its bundle with the latency model of its hardware type. @throws BespokeError `not-found` */
-  benchFor(request: { readonly supernetId: string; readonly hardwareId: string }): Workbench;
+  /**
+   * Runs `work` with the workbench of a request: its bundle, loaded if it is not in memory, with the latency model of its hardware type.
+   * @throws BespokeError `not-found`; `bundle-invalid` if the bundle turns out to be broken when it is read whole
+   */
+  withBench<R>(request: BenchRequest, work: (bench: Workbench) => Promise<R>): Promise<R>;
+  /** Loads a bundle before it is asked for. */
+  warm(supernetId: string): Promise<void>;
   /** The latency profiles that predictions come from. */
   readonly profiles: readonly LatencyProfile[];
-  readonly refused: readonly RefusedBundle[];
+  readonly refused: readonly Refused[];
   readonly catalog: { readonly supernets: readonly SupernetInfo[]; readonly hardware: readonly HardwareInfo[] };
   estimate(request: EstimateRequest): Promise<EstimateResult>;
+  /** Bundles in memory now. */
+  memory(): MemoryAccount;
 }
 
-interface WorkbenchOptions {
-  readonly dataDir: string;
-  readonly onProgress: (progress: Progress) => void;
-  /** Told when this machine was measured, which leaves a large heap behind. */
-  readonly onProfiled: () => void;
+interface WorkbenchesOptions extends LocalProfileOptions {
+  readonly bundleMemoryBytes: number;
 }
 
-/** Networks that the profile is measured on are drawn from this seed; a profile's revision says what came of it. */
-const PROFILE_SEED = 1;
-
-/**
- * A space whose largest network has more MACs is not measured without being asked for: one of ImageNet's size takes minutes, and a server
- * should start in seconds. `bespoke hardware profile --space` does it.
- */
-const MOST_PROFILED_MACS = 100_000_000;
-
-/**
- * The kept profile of this machine for a space, or a new one where there is none or the machine has changed; undefined where there is
- * none of a space of large networks.
- */
-async function localProfile(
-  space: SearchSpace,
-  { dataDir, onProgress, onProfiled }: WorkbenchOptions,
-): Promise<LatencyProfile | undefined> {
-  const dir = profilesDir(dataDir);
-  const kept = await keptProfile(dir, space.id);
-  if (kept !== undefined && canMeasureHere(kept.hardware)) return kept;
-  if (archCosts(space, maxArch(space)).macs > MOST_PROFILED_MACS) return undefined;
-  const profile = await withMeasurementLock(machineLockDir(), () =>
-    profileLocalCpu(space, { seed: PROFILE_SEED, onProgress }),
-  );
-  await saveProfile(dir, profile);
-  onProfiled();
-  return profile;
-}
-
-/** The profile on disk; a damaged one counts as missing, since it can be measured again. */
-async function keptProfile(dir: string, spaceId: string): Promise<LatencyProfile | undefined> {
-  try {
-    return await loadProfile(dir, LOCAL_CPU_ID, spaceId);
-  } catch (error) {
-    if (error instanceof BespokeError) return undefined;
-    throw error;
-  }
+/** What is known of a bundle without loading it. */
+interface Servable {
+  readonly facts: BundleFacts;
+  /** Absent: nothing can be searched for. */
+  readonly predictor: PredictorFacts | undefined;
+  readonly profile: LatencyProfile | undefined;
 }
 
 /** A supernet that was imported or made of random weights brings no predictor along. */
 const hasPredictor = (dir: string): boolean => existsSync(join(dir, PREDICTOR_FILES.card));
 
-/** Loads one bundle and everything that predicts it. @throws BespokeError `bundle-invalid` */
-export async function openWorkbench(dir: string, options: WorkbenchOptions): Promise<Workbench> {
+/** What a bundle needs beside its own facts; this machine is measured for its space if it has to be. */
+async function servableOf(facts: BundleFacts, options: LocalProfileOptions): Promise<Servable> {
+  const { dir, space, weightsSha256 } = facts;
+  const predictor = hasPredictor(dir) ? await readPredictorFacts(dir, { space, weightsSha256 }) : undefined;
+  return { facts, predictor, profile: await localProfile(space, options) };
+}
+
+/** Loads a bundle and everything that predicts it. @throws BespokeError `bundle-invalid` */
+async function loadBench({ facts, profile }: Servable): Promise<Workbench> {
+  const { dir, space, weightsSha256 } = facts;
   const bundle = await loadBundle(dir);
-  const { space, sha256: weightsSha256 } = bundle.supernet;
-  const profile = await localProfile(space, options);
-  const predictor = hasPredictor(dir) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined;
+  if (bundle.supernet.sha256 !== weightsSha256) {
+    throw new BespokeError(
+      'bundle-invalid',
+      `the bundle in "${dir}" has other weights than when this server started; start it again to serve them`,
+    );
+  }
   return {
     bundle,
-    predictor,
+    predictor: hasPredictor(dir) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined,
     costs: makeCostTable(space),
     latency: profile === undefined ? undefined : makeLatencyModel(space, profile),
     measuring: measuringOf(space, profile),
@@ -104,68 +90,109 @@ export async function openWorkbench(dir: string, options: WorkbenchOptions): Pro
   };
 }
 
-/** Loads every bundle; a broken one is refused by name and stops none of the others. */
-export async function openWorkbenches(dirs: readonly string[], options: WorkbenchOptions): Promise<Workbenches> {
-  const workbenches = new Map<string, Workbench>();
-  const refused: RefusedBundle[] = [];
-  for (const dir of dirs) {
+/** One bundle's workbench, loaded at once. @throws BespokeError `bundle-invalid` */
+export async function openWorkbench(dir: string, options: LocalProfileOptions): Promise<Workbench> {
+  return loadBench(await servableOf(await readBundleFacts(dir), options));
+}
+
+interface Served {
+  readonly servables: ReadonlyMap<string, Servable>;
+  readonly refused: readonly Refused[];
+}
+
+/** Looks at every bundle; a broken one is refused by name and stops none of the others. */
+async function servablesIn(modelDirs: readonly string[], options: LocalProfileOptions): Promise<Served> {
+  const found = await findBundles(modelDirs);
+  const servables = new Map<string, Servable>();
+  const refused = [...found.refused];
+  for (const facts of found.bundles) {
     try {
-      const bench = await openWorkbench(dir, options);
-      if (workbenches.has(bench.bundle.id)) {
-        await bench.predictor?.release();
-        throw new BespokeError('bundle-invalid', `${dir}: the id "${bench.bundle.id}" is taken by another bundle`);
-      }
-      workbenches.set(bench.bundle.id, bench);
+      servables.set(facts.id, await servableOf(facts, options));
     } catch (error) {
-      if (!(error instanceof BespokeError)) throw error;
-      refused.push({ dir, problem: toProblem(error) });
+      refused.push({ ...refusedBundle(facts.dir, error), id: facts.id });
     }
   }
-  const benches = [...workbenches.values()];
+  return { servables, refused };
+}
+
+function memoryOf({ servables }: Served, budgetBytes: number): BundleMemory<Workbench> {
+  const servable = (id: string): Servable => {
+    const found = servables.get(id);
+    if (found === undefined) throw new BespokeError('not-found', `the supernet "${id}" is not loaded here`);
+    return found;
+  };
+  return new BundleMemory({
+    budgetBytes,
+    bytesOf: (id) => servable(id).facts.bytes,
+    load: (id) => loadBench(servable(id)),
+    release: async ({ predictor }) => {
+      await predictor?.release();
+      globalThis.gc?.(); // weights and images are large: the next bundle should not wait for their collection
+    },
+  });
+}
+
+/**
+ * Opens the model folders: every bundle is told of by its card, space and headers, and loaded at its first use, within a budget of memory.
+ * Of a single one nothing is gained by waiting: it is loaded at once, and refused at once if it is broken.
+ */
+export async function openWorkbenches(modelDirs: readonly string[], options: WorkbenchesOptions): Promise<Workbenches> {
+  const served = await servablesIn(modelDirs, options);
+  const memory = memoryOf(served, options.bundleMemoryBytes);
+  const single = await loadSingle(served, memory);
+  const servables = [...single.servables.values()];
   const kept = await keptProfiles(options.dataDir);
-  const profiles = profilesOf(benches, kept.profiles);
-  const benchFor = makeBenchFor(workbenches, makeOnHardware(profiles));
+  const profiles = profilesOf(servables, kept.profiles);
+  const onHardware = makeOnHardware(profiles);
+  const withBench: Workbenches['withBench'] = ({ supernetId, hardwareId }, work) =>
+    memory.use(supernetId, (bench) => work(onHardware(bench, hardwareId)));
   return {
-    byId: workbenches,
-    benchFor,
+    withBench,
+    warm: (supernetId) => memory.use(supernetId, async () => {}),
     profiles,
-    refused: [...refused, ...kept.refused],
-    catalog: { supernets: benches.map(supernetInfo), hardware: hardwareInfos(profiles) },
-    estimate: async (request) => estimate(benchFor(request), request),
+    refused: [...single.refused, ...kept.refused],
+    catalog: { supernets: servables.map(supernetInfo), hardware: hardwareInfos(profiles) },
+    estimate: async (request) =>
+      request.archs.length === 0 ? { candidates: [] } : withBench(request, (bench) => estimate(bench, request)),
+    memory: () => memory.account(),
   };
 }
 
-function makeBenchFor(byId: ReadonlyMap<string, Workbench>, onHardware: OnHardware): Workbenches['benchFor'] {
-  return ({ supernetId, hardwareId }) => {
-    const bench = byId.get(supernetId);
-    if (bench === undefined) throw new BespokeError('not-found', `the supernet "${supernetId}" is not loaded here`);
-    return onHardware(bench, hardwareId);
-  };
+async function loadSingle(served: Served, memory: BundleMemory<Workbench>): Promise<Served> {
+  const [only, ...others] = served.servables.values();
+  if (only === undefined || others.length > 0) return served;
+  const { id, dir } = only.facts;
+  try {
+    await memory.use(id, async () => {});
+    return served;
+  } catch (error) {
+    return { servables: new Map(), refused: [...served.refused, { ...refusedBundle(dir, error), id }] };
+  }
 }
 
 /** This machine's profiles as they are in use, then the kept ones of other hardware types. */
-function profilesOf(benches: readonly Workbench[], kept: readonly LatencyProfile[]): LatencyProfile[] {
-  const own = benches.flatMap(({ latency }) => (latency === undefined ? [] : [latency.profile]));
+function profilesOf(servables: readonly Servable[], kept: readonly LatencyProfile[]): LatencyProfile[] {
+  const own = servables.flatMap(({ profile }) => (profile === undefined ? [] : [profile]));
   return [...own, ...kept.filter(({ hardware }) => hardware.id !== LOCAL_CPU_ID)];
 }
 
-function supernetInfo({ bundle, predictor }: Workbench): SupernetInfo {
-  const { space, sha256 } = bundle.supernet;
+function supernetInfo({ facts, predictor }: Servable): SupernetInfo {
+  const { space } = facts;
   const known = predictor === undefined ? [] : [predictor.resolutions];
   return {
-    id: bundle.id,
-    title: bundle.title,
-    sha256,
+    id: facts.id,
+    title: facts.title,
+    sha256: facts.weightsSha256,
     spaceId: space.id,
     space,
     subnetCount: countSubnets(space).toString(),
     resolutions: searchableResolutions(space, known),
-    input: bundle.input,
-    classNames: bundle.classNames,
-    calibrationImages: bundle.calibration.count,
-    verificationImages: bundle.verification.count,
+    input: facts.input,
+    classNames: facts.classNames,
+    calibrationImages: facts.calibrationImages,
+    verificationImages: facts.verificationImages,
     hasPredictor: predictor !== undefined,
-    figures: { ...bundle.figures, predictor: predictor?.quality },
+    figures: { ...facts.figures, predictor: predictor?.quality },
   };
 }
 
@@ -177,7 +204,6 @@ async function estimate(bench: Workbench, { archs }: EstimateRequest): Promise<E
     return canonicalArch(space, arch);
   });
   const { predictor } = bench;
-  if (canonical.length === 0) return { candidates: [] };
   if (predictor === undefined) throw noPredictor(bench.bundle.id);
   const scores = await predictor.score(canonical);
   const { latency } = bench;

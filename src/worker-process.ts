@@ -31,7 +31,9 @@ export async function startWorkerProcess(
   const { databaseUrl, redisUrl, leaseMs, maxAttempts } = config;
   invariant(databaseUrl !== undefined && redisUrl !== undefined, () => 'a worker process needs a database and a Redis');
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
-  const engine = makeEngineClient(config);
+  const engine = makeEngineClient(config, (supernetId, problem) =>
+    log.error({ supernetId, problem }, `bundle refused: ${problem.detail}`),
+  );
   const closers: (() => Promise<void> | void)[] = [() => engine.close()];
   const close = async (): Promise<void> => {
     for (const next of closers.splice(0).reverse()) await next();

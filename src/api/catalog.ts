@@ -6,7 +6,7 @@ type Deps = Pick<ApiDeps, 'catalog'>;
 
 /** GET /v1/supernets */
 export function makeListSupernets({ catalog }: Deps): Handler {
-  return ({ res }) => sendJson(res, { items: catalog.supernets() });
+  return ({ res }) => sendJson(res, { items: catalog.supernets(), refused: catalog.refused() });
 }
 
 /** GET /v1/supernets/{supernetId} */

@@ -25,7 +25,7 @@ function quoted(ids: readonly { readonly id: string }[]): string {
   return ids.length === 0 ? 'there is none' : `known are ${ids.map(({ id }) => id).join(', ')}`;
 }
 
-/** The supernet with this id, or the only one. Throws `not-found`, `invalid-request` where the choice is open, `bundle-invalid` where none is loaded. */
+/** The supernet with this id, or the only one. Throws `not-found`, `invalid-request` where the choice is open, `bundle-invalid` where none is loaded or the one with this id was refused. */
 export function findSupernet(catalog: Catalog, id: string | undefined): SupernetInfo {
   const all = catalog.supernets();
   const [only] = all;
@@ -37,6 +37,8 @@ export function findSupernet(catalog: Catalog, id: string | undefined): Supernet
   }
   const found = all.find((each) => each.id === id);
   if (found !== undefined) return found;
+  const refusal = catalog.refused().find((each) => each.id === id);
+  if (refusal !== undefined) throw new BespokeError(refusal.problem.code, refusal.problem.detail);
   const detail = `names no loaded supernet: got "${id}", ${quoted(all)}`;
   throw new BespokeError('not-found', `supernetId ${detail}.`, { errors: [{ pointer: '/supernetId', detail }] });
 }

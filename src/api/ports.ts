@@ -108,9 +108,17 @@ export interface EstimateResult {
   readonly feasibility?: FeasibilityInfo;
 }
 
+/** A supernet that cannot be served, and why. */
+export interface RefusedSupernet {
+  readonly id: string;
+  readonly problem: Problem;
+}
+
 /** What can be specialized and for what, and figures without a job. */
 export interface Catalog {
   supernets(): readonly SupernetInfo[];
+  /** Bundles that were refused, at the start or when they were first used, with the reason. */
+  refused(): readonly RefusedSupernet[];
   hardware(): readonly HardwareInfo[];
   /** Throws `arch-out-of-space`. Numeric work runs off the event loop. */
   estimate(request: EstimateRequest, signal: AbortSignal): Promise<EstimateResult>;

@@ -37,6 +37,8 @@ export interface paths {
          *     An unknown `supernetId` or `hardwareId` is `not-found` 404. Where exact bounds prove that nothing fits, the answer is
          *     `infeasible-constraints` 422 at once; otherwise the job may end with the same problem.
          *     `Idempotency-Key` is honored for 24 hours: the same key and body give the first row again, another body gives `conflict` 409.
+         *     A request that asks the same as an earlier one (labels aside; same supernet, latency model and version) and gets the same answer is not
+         *     searched again: its own row has succeeded at once, 200, and says whose answer it has in `storedAnswerOf`. `search.fresh` searches again.
          *     `Prefer: wait=N` holds the answer up to N seconds (60 at most) and answers 200 when the specialization finished.
          */
         post: operations["createSpecialization"];
@@ -459,6 +461,8 @@ export interface components {
                  *     split-conformal bounds, by networks held out of the models); without it, the predictions themselves.
                  */
                 confidence?: number;
+                /** @description True: search again, even where an equal request has a stored answer. By default false. */
+                fresh?: boolean;
             };
             verify?: {
                 /**
@@ -581,6 +585,26 @@ export interface components {
             measured: components["schemas"]["MeasuredFigures"];
             checks: components["schemas"]["Check"][];
             artifact: components["schemas"]["Artifact"];
+            /** @description The time limit ended the search before its evaluations were used. */
+            searchCutShort?: boolean;
+            moreBudget?: components["schemas"]["Relaxation"][];
+        };
+        /**
+         * @description What one limit, loosened by 5 % (`minTop1`: by half a point), would buy with the others as asked: what the objective improves, from
+         *     the best found within the limits to the best that a further search of `evaluations` found. Without `to` it is unknown; `why` says why.
+         */
+        Relaxation: {
+            /** @enum {string} */
+            id: "maxLatencyMs" | "maxMacs" | "maxParams" | "maxModelBytes" | "maxPeakMemoryBytes" | "minTop1";
+            limit: number;
+            relaxedLimit: number;
+            /** @enum {string} */
+            figure: "predictedTop1" | "predictedLatencyMs" | "macs";
+            from: number;
+            to?: number;
+            archId?: string;
+            evaluations: components["schemas"]["Count"];
+            why?: string;
         };
         Specialization: {
             id: components["schemas"]["Id"];
@@ -598,6 +622,8 @@ export interface components {
             /** @description When succeeded. */
             result: components["schemas"]["SpecializationResult"] | null;
             cancelRequested: boolean;
+            /** @description The specialization whose stored answer this one was given; it may have been removed since. */
+            storedAnswerOf: string | null;
         };
         SpecializationPage: {
             items: components["schemas"]["Specialization"][];
@@ -680,6 +706,10 @@ export interface components {
             searchHistory: components["schemas"]["SearchPoint"][];
             /** @description The time limit ended the search before its evaluations were used. */
             searchCutShort: boolean;
+            /** @description What a little more of each limit would buy. */
+            moreBudget?: components["schemas"]["Relaxation"][];
+            /** @description The specialization whose answer this is. */
+            storedAnswerOf?: components["schemas"]["Id"];
             layers: components["schemas"]["Layer"][];
             artifact: components["schemas"]["Artifact"];
             supernet: {
@@ -741,6 +771,11 @@ export interface components {
         };
         SupernetList: {
             items: components["schemas"]["Supernet"][];
+            /** @description Bundles that cannot be served, each with its reason; a request for one is answered with it. */
+            refused: {
+                id: string;
+                problem: components["schemas"]["Problem"];
+            }[];
         };
         LatencyModel: {
             spaceId: string;
@@ -1133,7 +1168,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Finished within the wait that was asked for. */
+            /** @description Finished within the wait that was asked for, or given the stored answer of an equal request (`storedAnswerOf`). */
             200: {
                 headers: {
                     Location: components["headers"]["Location"];

@@ -8,7 +8,7 @@ import type { Interval, Objective } from '../search/types.js';
 import { encodeArchs, encodingLength } from '../space/encoding.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { floats } from '../tensor/tensor.js';
-import type { PredictorCard } from './card.js';
+import { type PredictorCard, parseCard } from './card.js';
 import { decodePredictor, PREDICTOR_FILES, type PredictorBytes } from './file.js';
 import { ensembleModel } from './mlp-graph.js';
 import { fractionInterval, type PredictorQuality } from './quality.js';
@@ -132,17 +132,35 @@ function shortfallOf(card: PredictorCard, confidence: number): number {
   return -lower;
 }
 
-async function readPredictor(dir: string): Promise<PredictorBytes> {
+async function readPart(dir: string, name: string): Promise<Uint8Array> {
   try {
-    const [card, tensors] = await Promise.all([
-      readFile(join(dir, PREDICTOR_FILES.card)),
-      readFile(join(dir, PREDICTOR_FILES.tensors)),
-    ]);
-    return { card, tensors };
+    return await readFile(join(dir, name));
   } catch (cause) {
     const detail = `the accuracy predictor in "${dir}" cannot be read: ${cause instanceof Error ? cause.message : cause}`;
     throw new BespokeError('bundle-invalid', detail, {}, cause);
   }
+}
+
+async function readPredictor(dir: string): Promise<PredictorBytes> {
+  const [card, tensors] = await Promise.all([
+    readPart(dir, PREDICTOR_FILES.card),
+    readPart(dir, PREDICTOR_FILES.tensors),
+  ]);
+  return { card, tensors };
+}
+
+/** What a predictor says of itself, without its weights. */
+export type PredictorFacts = Pick<AccuracyPredictor, 'resolutions' | 'quality'>;
+
+/**
+ * Reads a predictor's card alone, and checks that it was made for a supernet.
+ * @param dir the folder of `predictor.json`
+ * @throws BespokeError `bundle-invalid` if the card is damaged or made for another supernet
+ */
+export async function readPredictorFacts(dir: string, target: PredictorTarget): Promise<PredictorFacts> {
+  const card = parseCard(await readPart(dir, PREDICTOR_FILES.card), dir);
+  checkTarget(card, target, dir);
+  return { resolutions: card.resolutions, ...(card.imported === undefined ? { quality: card.quality } : {}) };
 }
 
 /**

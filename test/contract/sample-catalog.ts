@@ -45,11 +45,17 @@ const HARDWARE: HardwareInfo = {
   ],
 };
 
+/** A bundle that could not be loaded. */
+export const REFUSED = [
+  { id: 'broken', problem: toProblem(new BespokeError('bundle-invalid', 'the bundle in "broken" cannot be loaded')) },
+];
+
 /** A catalog of the supernets in the list, which a test may change. */
 export function makeCatalog(supernets: readonly SupernetInfo[]): Catalog {
   const impossible = (maxMacs: number | undefined): boolean => maxMacs !== undefined && maxMacs < LEAST_MACS;
   return {
     supernets: () => supernets,
+    refused: () => REFUSED,
     hardware: () => [HARDWARE, { ...HARDWARE, id: 'no-table', isHere: false, latencyModels: [] }],
     estimate: async ({ archs, constraints }) => {
       if (archs.some(({ resolution }) => !SUPERNET.resolutions.includes(resolution)))
