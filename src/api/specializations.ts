@@ -2,6 +2,7 @@ import { BespokeError } from '../common/errors.js';
 import { canonicalJson, sha256 } from '../common/hash.js';
 import type { HistoryFilter } from '../specialize/ports.js';
 import type { SpecializationRow, Status } from '../specialize/types.js';
+import { answerKeyOf } from './answer-key.js';
 import { type Call, type Handler, hasTag, sendJson } from './call.js';
 import { historyCsv } from './csv.js';
 import { type CreateBody, fillRequest } from './defaults.js';
@@ -45,20 +46,24 @@ export function makeCreate({ specializations, queue, catalog, settings }: Deps):
   };
   return async (call) => {
     const { req, res, log } = call;
-    const request = fillRequest(call.body as CreateBody, catalog); // the body keeps the contract: validated before
+    const body = call.body as CreateBody; // it keeps the contract: validated before
+    const request = fillRequest(body, catalog);
     const problem = await catalog.checkFeasible(request);
     if (problem !== undefined) return sendProblem(res, problem, call.requestId);
     const key = req.get('Idempotency-Key');
     const idempotency = key === undefined ? undefined : { key, bodyHash: sha256(canonicalJson(call.body)) };
-    const { row: stored, created } = await specializations.create(request, idempotency);
-    log.info({ specializationId: stored.id, created }, 'specialization stored');
-    if (created) await enqueue(stored.id, { queue, log });
+    const isFresh = body.search?.fresh ?? false;
+    const answer = { key: answerKeyOf(request, catalog, settings.version), isFresh };
+    const { row: stored, created } = await specializations.create(request, idempotency, answer);
+    log.info({ specializationId: stored.id, created, storedAnswerOf: stored.storedAnswerOf }, 'specialization stored');
+    if (created && !isFinished(stored)) await enqueue(stored.id, { queue, log });
     const seconds = preferredWaitSeconds(req.get('Prefer'));
     const honored = seconds !== undefined && waiting < MAX_WAITING;
     const row = honored ? await hold(stored, seconds, call) : stored;
     res.location(`/v1/specializations/${row.id}`);
     if (honored) res.set('Preference-Applied', `wait=${seconds}`);
-    if (!(honored && isFinished(row))) res.status(202).set('Retry-After', String(RETRY_AFTER_SECONDS));
+    const isAnswered = isFinished(row) && (honored || row.storedAnswerOf !== null);
+    if (!isAnswered) res.status(202).set('Retry-After', String(RETRY_AFTER_SECONDS));
     sendJson(res, row);
   };
 }

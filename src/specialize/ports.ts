@@ -32,15 +32,24 @@ export interface HistoryPage {
   readonly nextCursor?: string;
 }
 
+/** What names everything that an answer depends on, and whether a stored one will do. */
+export interface AnswerKey {
+  readonly key: Sha256;
+  /** True: search again, whatever is stored. */
+  readonly isFresh: boolean;
+}
+
 /** The stored rows, as the API and the CLI see them. */
 export interface SpecializationStore {
   /**
    * Inserts a queued row. With an idempotency key that was used within 24 h: the same `bodyHash` gives the first row (`created: false`),
-   * another one throws `conflict`.
+   * another one throws `conflict`. With an answer key that a succeeded row has, unless `isFresh`: the new row has succeeded at once, with
+   * that row's answer (`storedAnswerOf`).
    */
   create(
     request: SpecializationRequest,
     idempotency?: { readonly key: string; readonly bodyHash: Sha256 },
+    answer?: AnswerKey,
   ): Promise<{ readonly row: SpecializationRow; readonly created: boolean }>;
   get(id: string): Promise<SpecializationRow | undefined>;
   list(filter: HistoryFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<HistoryPage>;

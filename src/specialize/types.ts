@@ -103,6 +103,23 @@ export interface RejectedCandidate {
   readonly checks: readonly Check[];
 }
 
+/** What one limit, loosened a little, would buy, the others as asked. */
+export interface Relaxation {
+  readonly id: Exclude<keyof Constraints, 'latencyStatistic'>;
+  readonly limit: number;
+  /** 5 % more, or half a point of top-1 less. */
+  readonly relaxedLimit: number;
+  /** What the objective improves. */
+  readonly figure: 'predictedTop1' | 'predictedLatencyMs' | 'macs';
+  /** The best that was found within the limits. */
+  readonly from: number;
+  /** The best that was found with this limit loosened, by a further search of `evaluations`; absent: unknown, `why` says why. */
+  readonly to?: number;
+  readonly archId?: string;
+  readonly evaluations: number;
+  readonly why?: string;
+}
+
 /** The report of a succeeded specialization: everything about it as JSON; the HTML page is drawn from this alone. */
 export interface Report {
   readonly schema: 1;
@@ -121,6 +138,10 @@ export interface Report {
   readonly searchHistory: readonly SearchPoint[];
   /** True: the time limit ended the search before its evaluations were used. */
   readonly searchCutShort: boolean;
+  /** What a little more of each limit would buy; absent in reports of older versions. */
+  readonly moreBudget?: readonly Relaxation[];
+  /** The specialization whose answer this is; absent where it was searched for. */
+  readonly storedAnswerOf?: string;
   readonly layers: readonly (LayerSpec & { readonly latencyMs?: number })[];
   /** How an image becomes the model's input, and what its outputs are called. */
   readonly input: InputSpec & { readonly classNames: readonly string[] };
@@ -176,6 +197,8 @@ export interface SpecializationRow {
   /** Present when succeeded. */
   readonly result: SpecializationResult | null;
   readonly cancelRequested: boolean;
+  /** The specialization whose stored answer this one was given, at once; null where it was searched for. */
+  readonly storedAnswerOf: string | null;
 }
 
 /** The result figures kept in columns and shown by GET; the whole report is fetched on its own. */
@@ -186,4 +209,7 @@ export interface SpecializationResult {
   readonly measured: MeasuredFigures;
   readonly checks: readonly Check[];
   readonly artifact: ArtifactInfo;
+  /** As in the report. */
+  readonly searchCutShort?: boolean;
+  readonly moreBudget?: readonly Relaxation[];
 }

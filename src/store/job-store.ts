@@ -126,6 +126,8 @@ async function finish(tx: Transaction, { id, attempt, outcome }: Finish): Promis
       status: to,
       progress: 1,
       artifactSha,
+      // What a time limit cut short depends on how busy the machine was: it is no answer to anybody else.
+      ...(report.searchCutShort && { answerKey: null }),
       report: toJson(report),
       result: toJson(resultOf(report)),
     },

@@ -8,8 +8,8 @@ import type {
   Stage,
 } from '../specialize/types.js';
 
-/** A row without the heavy column. */
-export type StoredRow = Omit<Specialization, 'report'>;
+/** A row without its heavy columns. */
+export type StoredRow = Omit<Specialization, 'report' | 'searchFront'>;
 
 /**
  * The row as the API shows it. The JSON columns are read as the types they were written from:
@@ -29,6 +29,7 @@ export function toRow(stored: StoredRow): SpecializationRow {
     problem: fromJson<Problem | null>(stored.problem),
     result: fromJson<SpecializationResult | null>(stored.result),
     cancelRequested: stored.cancelRequested,
+    storedAnswerOf: stored.storedAnswerOf,
   };
 }
 
@@ -44,8 +45,17 @@ export function toJson(record: object): Prisma.InputJsonObject {
 
 /** The figures that a succeeded row keeps beside its report. */
 export function resultOf(report: Report): SpecializationResult {
-  const { delivered, measured, checks, artifact } = report;
-  return { arch: delivered.arch, archId: delivered.archId, predicted: delivered, measured, checks, artifact };
+  const { delivered, measured, checks, artifact, searchCutShort, moreBudget } = report;
+  return {
+    arch: delivered.arch,
+    archId: delivered.archId,
+    predicted: delivered,
+    measured,
+    checks,
+    artifact,
+    searchCutShort,
+    ...(moreBudget === undefined ? {} : { moreBudget }),
+  };
 }
 
 /** The columns that the history is filtered by, out of a report. */

@@ -2,7 +2,7 @@ import { BespokeError } from '../common/errors.js';
 import type { Sha256 } from '../common/hash.js';
 import { invariant } from '../common/invariant.js';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import type { HistoryFilter, HistoryPage, SpecializationStore } from '../specialize/ports.js';
+import type { AnswerKey, HistoryFilter, HistoryPage, SpecializationStore } from '../specialize/ports.js';
 import {
   type Report,
   type SpecializationRequest,
@@ -15,6 +15,7 @@ import { decodeCursor, encodeCursor, isUuid } from './cursor.js';
 import { guarded } from './database-error.js';
 import { after, whereOf } from './history-filter.js';
 import { fromJson, type StoredRow, toJson, toRow } from './rows.js';
+import { insertAnswered } from './stored-answer.js';
 import { FINISHED_STATUSES, move } from './transitions.js';
 
 /** How long an idempotency key binds its first answer (api.md). */
@@ -26,14 +27,21 @@ const UNIQUE_VIOLATION = 'P2002';
 /** A key can only be freed between two looks by a removal of its row; that does not happen often in a row. */
 const MAX_CREATE_TRIES = 5;
 
+/** The columns that are large and read on their own. */
+const LIGHT = { report: true, searchFront: true } as const;
+
 type Created = { readonly row: SpecializationRow; readonly created: boolean };
 type Idempotency = { readonly key: string; readonly bodyHash: Sha256 };
 
 /** The rows as the API and the CLI see them, in PostgreSQL. */
 export function makeSpecializationStore(prisma: PrismaClient): SpecializationStore {
   return {
-    create: (request, idempotency) =>
-      guarded(() => (idempotency === undefined ? insert(prisma, request) : createOnce(prisma, request, idempotency))),
+    create: (request, idempotency, answer) =>
+      guarded(() =>
+        idempotency === undefined
+          ? insert(prisma, { request, answer })
+          : createOnce(prisma, { request, answer, idempotency }),
+      ),
     get: (id) => guarded(() => find(prisma, id)),
     list: (filter, page) => guarded(() => list(prisma, filter, page)),
     report: (id) => guarded(() => report(prisma, id)),
@@ -43,38 +51,42 @@ export function makeSpecializationStore(prisma: PrismaClient): SpecializationSto
   };
 }
 
-async function insert(
-  prisma: PrismaClient,
-  request: SpecializationRequest,
-  idempotency?: Idempotency,
-): Promise<Created> {
-  const stored = await prisma.specialization.create({
-    data: {
-      request: toJson(request),
-      supernetId: request.supernetId,
-      hardwareId: request.hardwareId,
-      labels: { ...request.labels },
-      ...(idempotency && {
-        idempotencyKey: idempotency.key,
-        idempotencyBodyHash: idempotency.bodyHash,
-      }),
-    },
-    omit: { report: true },
-  });
-  return { row: toRow(stored), created: true };
+interface Creating {
+  readonly request: SpecializationRequest;
+  readonly answer: AnswerKey | undefined;
+  readonly idempotency?: Idempotency;
 }
+
+async function insert(prisma: PrismaClient, { request, answer, idempotency }: Creating): Promise<Created> {
+  const data = {
+    request: toJson(request),
+    supernetId: request.supernetId,
+    hardwareId: request.hardwareId,
+    labels: { ...request.labels },
+    ...(idempotency && {
+      idempotencyKey: idempotency.key,
+      idempotencyBodyHash: idempotency.bodyHash,
+    }),
+  };
+  if (answer === undefined) return created(await prisma.specialization.create({ data, omit: LIGHT }));
+  const keyed = { ...data, answerKey: answer.key };
+  const answered = answer.isFresh ? undefined : await insertAnswered(prisma, keyed, request);
+  return created(answered ?? (await prisma.specialization.create({ data: keyed, omit: LIGHT })));
+}
+
+const created = (stored: StoredRow): Created => ({ row: toRow(stored), created: true });
 
 /** The unique constraint decides between two creates with one key: one inserts, the other reads what it inserted. */
 async function createOnce(
   prisma: PrismaClient,
-  request: SpecializationRequest,
-  idempotency: Idempotency,
+  creating: Creating & { readonly idempotency: Idempotency },
 ): Promise<Created> {
+  const { idempotency } = creating;
   for (let tries = 0; tries < MAX_CREATE_TRIES; tries++) {
     const known = await findByKey(prisma, idempotency.key);
     if (known !== null) return { row: sameBody(known, idempotency), created: false };
     try {
-      return await insert(prisma, request, idempotency);
+      return await insert(prisma, creating);
     } catch (error) {
       const isTaken = error instanceof Prisma.PrismaClientKnownRequestError && error.code === UNIQUE_VIOLATION;
       if (!isTaken) throw error;
@@ -91,7 +103,7 @@ async function findByKey(prisma: PrismaClient, key: string): Promise<StoredRow |
   await prisma.$executeRaw`
     UPDATE specializations SET idempotency_key = NULL
     WHERE idempotency_key = ${key} AND created_at <= now() - make_interval(hours => ${IDEMPOTENCY_HOURS})`;
-  return prisma.specialization.findUnique({ where: { idempotencyKey: key }, omit: { report: true } });
+  return prisma.specialization.findUnique({ where: { idempotencyKey: key }, omit: LIGHT });
 }
 
 function sameBody(known: StoredRow, { key, bodyHash }: Idempotency): SpecializationRow {
@@ -104,7 +116,7 @@ function sameBody(known: StoredRow, { key, bodyHash }: Idempotency): Specializat
 
 async function find(prisma: PrismaClient, id: string): Promise<SpecializationRow | undefined> {
   if (!isUuid(id)) return undefined;
-  const stored = await prisma.specialization.findUnique({ where: { id }, omit: { report: true } });
+  const stored = await prisma.specialization.findUnique({ where: { id }, omit: LIGHT });
   return stored === null ? undefined : toRow(stored);
 }
 
@@ -119,7 +131,7 @@ async function list(
     where: cursor === undefined ? where : { AND: [where, after(decodeCursor(cursor))] },
     orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
     take: limit + 1, // one more tells whether there is a next page
-    omit: { report: true },
+    omit: LIGHT,
   });
   const rows = stored.slice(0, limit);
   const last = rows.at(-1);

@@ -56,6 +56,7 @@ function newRow(request: SpecializationRequest): SpecializationRow {
     problem: null,
     result: null,
     cancelRequested: false,
+    storedAnswerOf: null,
   };
 }
 
@@ -80,21 +81,39 @@ function matches(row: SpecializationRow, filter: HistoryFilter): boolean {
 /** The tables of a store, and the fault switch that every port looks at. */
 type Tables = Pick<MemoryPorts, 'rows' | 'reports' | 'models' | 'faults'>;
 
+/** A succeeded row with an answer key. */
+function answered(
+  rows: ReadonlyMap<string, SpecializationRow>,
+  answers: ReadonlyMap<string, string>,
+  key: string,
+): SpecializationRow | undefined {
+  return [...rows.values()].find(({ id, status }) => status === 'succeeded' && answers.get(id) === key);
+}
+
 function makeStore({ rows, reports, faults }: Tables): SpecializationStore {
   const keys = new Map<string, { bodyHash: string; id: string }>();
+  /** Answer keys by the row's id. */
+  const answers = new Map<string, string>();
   const up = (): void => {
     if (faults.database) throw new BespokeError('database-unavailable', 'The database cannot be reached.');
   };
   return {
-    create: async (request, idempotency) => {
+    create: async (request, idempotency, answer) => {
       up();
       const known = idempotency === undefined ? undefined : keys.get(idempotency.key);
       if (known !== undefined && known.bodyHash !== idempotency?.bodyHash)
         throw new BespokeError('conflict', 'This Idempotency-Key was used with another body.');
       const first = known === undefined ? undefined : rows.get(known.id);
       if (first !== undefined) return { row: first, created: false };
-      const row = newRow(request);
+      const fresh = newRow(request);
+      const source = answer === undefined || answer.isFresh ? undefined : answered(rows, answers, answer.key);
+      const given = source && { status: source.status, progress: 1, result: source.result, storedAnswerOf: source.id };
+      const row: SpecializationRow = { ...fresh, ...(given && { ...given, finishedAt: fresh.createdAt }) };
       rows.set(row.id, row);
+      if (answer !== undefined) answers.set(row.id, answer.key);
+      const report = source && reports.get(source.id);
+      if (report !== undefined)
+        reports.set(row.id, { ...report, id: row.id, request, storedAnswerOf: source?.id ?? '' });
       if (idempotency !== undefined) keys.set(idempotency.key, { bodyHash: idempotency.bodyHash, id: row.id });
       return { row, created: true };
     },

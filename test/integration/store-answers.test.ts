@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { sha256 } from '../../src/common/hash.js';
+import type { Outcome, SpecializationRow } from '../../src/specialize/types.js';
+import type { Store } from '../../src/store/connect.js';
+import { empty, startTestServer, type TestServer } from './store-database.js';
+import { LEASE_MS, makeModel, makeRequest, makeSucceeded, PROBLEM } from './store-records.js';
+
+let server: TestServer;
+let store: Store & { readonly url: string };
+
+beforeAll(async () => {
+  server = await startTestServer();
+  store = await server.makeStore();
+});
+afterAll(() => server.stop());
+beforeEach(() => empty(store.url));
+
+const ANSWER = { key: sha256('everything'), isFresh: false };
+const MODEL = makeModel(2_000_000);
+
+async function finish(id: string, outcome: Outcome): Promise<void> {
+  const claim = await store.jobs.claim(id, 'w', LEASE_MS);
+  expect(await store.jobs.finish(id, claim?.attempt ?? -1, outcome)).toBe(true);
+}
+
+/** A row that was searched for. */
+async function searched(outcome: Outcome = makeSucceeded(MODEL, { top1: 0.93 })): Promise<SpecializationRow> {
+  const { row } = await store.specializations.create(makeRequest(), undefined, { ...ANSWER, isFresh: true });
+  await finish(row.id, outcome);
+  return (await store.specializations.get(row.id)) ?? row;
+}
+
+describe('stored answers', () => {
+  it('gives a new row the answer of an earlier one: result, report, model and what the history filters by', async () => {
+    const first = await searched();
+    const request = makeRequest({ labels: { target: 'phone' } });
+    const { row, created } = await store.specializations.create(request, undefined, ANSWER);
+    expect(created).toBe(true);
+    expect(row).toMatchObject({ status: 'succeeded', progress: 1, attempt: 0, request, storedAnswerOf: first.id });
+    expect(row.result).toEqual(first.result);
+    expect(row.finishedAt).toBe(row.createdAt);
+    expect(row.id).not.toBe(first.id);
+    const report = await store.specializations.report(row.id);
+    const earlier = await store.specializations.report(first.id);
+    expect(report).toEqual({ ...earlier, id: row.id, createdAt: row.createdAt, request, storedAnswerOf: first.id });
+    const { rows } = await store.specializations.list({ minTop1: 0.92, labels: { target: 'phone' } }, { limit: 9 });
+    expect(rows.map(({ id }) => id)).toEqual([row.id]);
+    expect(await store.jobs.claim(row.id, 'w', LEASE_MS)).toBeUndefined();
+    expect(await store.jobs.sweep(3, PROBLEM)).toEqual([]);
+  });
+
+  it('keeps model and answer when the first row is removed, and answers from the copy then', async () => {
+    const first = await searched();
+    const { row: copy } = await store.specializations.create(makeRequest(), undefined, ANSWER);
+    await store.specializations.remove(first.id);
+    const sha = copy.result?.artifact.sha256 ?? '';
+    expect(await store.artifacts.info(sha)).toMatchObject({ bytes: MODEL.byteLength });
+    const { row: third } = await store.specializations.create(makeRequest(), undefined, ANSWER);
+    expect(third).toMatchObject({ status: 'succeeded', storedAnswerOf: copy.id });
+    await store.specializations.remove(copy.id);
+    await store.specializations.remove(third.id);
+    expect(await store.artifacts.info(sha)).toBeUndefined();
+  });
+
+  it('prefers the newest row that was searched for', async () => {
+    await searched();
+    await store.specializations.create(makeRequest(), undefined, ANSWER);
+    const newer = await searched();
+    await store.specializations.create(makeRequest(), undefined, ANSWER);
+    const { row } = await store.specializations.create(makeRequest(), undefined, ANSWER);
+    expect(row.storedAnswerOf).toBe(newer.id);
+  });
+
+  it('searches where there is no answer: another key, a failed row, a search that was cut short, or when asked to', async () => {
+    const cut = makeSucceeded(MODEL);
+    if (cut.status !== 'succeeded') throw new Error('it succeeded');
+    await searched({ ...cut, report: { ...cut.report, searchCutShort: true } });
+    await searched({ status: 'failed', problem: PROBLEM });
+    expect((await store.specializations.create(makeRequest(), undefined, ANSWER)).row.status).toBe('queued');
+    await searched();
+    const other = { ...ANSWER, key: sha256('other') };
+    expect((await store.specializations.create(makeRequest(), undefined, other)).row.status).toBe('queued');
+    const fresh = { ...ANSWER, isFresh: true };
+    expect((await store.specializations.create(makeRequest(), undefined, fresh)).row.status).toBe('queued');
+    expect((await store.specializations.create(makeRequest())).row).toMatchObject({ storedAnswerOf: null });
+  });
+
+  it('gives the same row again for the same idempotency key, answered or not', async () => {
+    const first = await searched();
+    const key = { key: 'k', bodyHash: sha256('body') };
+    const second = await store.specializations.create(makeRequest(), key, ANSWER);
+    expect(second.row.storedAnswerOf).toBe(first.id);
+    expect(await store.specializations.create(makeRequest(), key, ANSWER)).toEqual({ ...second, created: false });
+  });
+
+  it('survives removals of the first row at the same moment', async () => {
+    const first = await searched();
+    const creates = Array.from({ length: 6 }, () => store.specializations.create(makeRequest(), undefined, ANSWER));
+    const [, ...made] = await Promise.all([store.specializations.remove(first.id), ...creates]);
+    for (const { row } of made as Awaited<(typeof creates)[number]>[]) {
+      if (row.status === 'queued') continue; // it came after the removal
+      expect(await store.artifacts.info(row.result?.artifact.sha256 ?? '')).toBeDefined();
+    }
+  });
+});
