@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { EstimateRequest, EstimateResult, HardwareInfo, SupernetInfo } from './api/ports.js';
 import { BundleMemory, type MemoryAccount } from './bundle-memory.js';
 import { BespokeError } from './common/errors.js';
@@ -60,12 +58,12 @@ interface Servable {
 }
 
 /** A supernet that was imported or made of random weights brings no predictor along. */
-const hasPredictor = (dir: string): boolean => existsSync(join(dir, PREDICTOR_FILES.card));
+const hasPredictor = ({ files }: BundleFacts): boolean => files.includes(PREDICTOR_FILES.card);
 
 /** What a bundle needs beside its own facts; this machine is measured for its space if it has to be. */
 async function servableOf(facts: BundleFacts, options: LocalProfileOptions): Promise<Servable> {
   const { dir, space, weightsSha256 } = facts;
-  const predictor = hasPredictor(dir) ? await readPredictorFacts(dir, { space, weightsSha256 }) : undefined;
+  const predictor = hasPredictor(facts) ? await readPredictorFacts(dir, { space, weightsSha256 }) : undefined;
   return { facts, predictor, profile: await localProfile(space, options) };
 }
 
@@ -81,7 +79,7 @@ async function loadBench({ facts, profile }: Servable): Promise<Workbench> {
   }
   return {
     bundle,
-    predictor: hasPredictor(dir) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined,
+    predictor: hasPredictor(facts) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined,
     costs: makeCostTable(space),
     latency: profile === undefined ? undefined : makeLatencyModel(space, profile),
     measuring: measuringOf(space, profile),

@@ -6,7 +6,7 @@ import { VERSION } from '../version.js';
 import { EXIT } from './arguments.js';
 import { addFinetuning } from './commands/finetuning.js';
 import { addHardware } from './commands/hardware.js';
-import { addSupernetImport, addSupernetInit } from './commands/imports.js';
+import { addSupernetImport, addSupernetInit, addSupernetList } from './commands/imports.js';
 import { addJobs } from './commands/jobs.js';
 import { addOffline } from './commands/offline.js';
 import { addOwnData } from './commands/own-data.js';
@@ -22,7 +22,11 @@ function makeProgram(): Command {
     .option('--json', 'one JSON value on stdout, nothing else there')
     .option('--server <url>', 'use this running server')
     .option('--data-dir <dir>', 'database, latency profiles, lock file')
-    .option('--models <dirs>', 'folders with bundles instead of the package\'s, separated by ":"')
+    .option(
+      '--models <dirs>',
+      'folders with bundles instead of the package\'s, separated by ":"; repeatable',
+      (dirs: string, earlier?: string) => (earlier === undefined ? dirs : `${earlier}:${dirs}`),
+    )
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) });
   addServing(program);
@@ -36,6 +40,7 @@ function makeProgram(): Command {
   const supernet = program.command('supernet').description('supernets');
   addSupernetImport(supernet);
   addSupernetInit(supernet);
+  addSupernetList(supernet);
   addSupernetSort(supernet);
   for (const command of program.commands) command.exitOverride();
   return program;

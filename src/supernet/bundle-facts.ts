@@ -22,6 +22,8 @@ export interface BundleFacts {
   readonly classNames: readonly string[];
   readonly calibrationImages: number;
   readonly verificationImages: number;
+  /** Every file that the card lists. */
+  readonly files: readonly string[];
   /** Of all files that the card lists: about what the bundle takes in memory. */
   readonly bytes: number;
   readonly figures: Readonly<Record<string, unknown>>;
@@ -108,6 +110,7 @@ export async function readBundleFacts(dir: string): Promise<BundleFacts> {
     ...{ dir, id: card.id, title: card.title, space, weightsSha256, input: card.input, classNames: card.classNames },
     calibrationImages,
     verificationImages: await countImages(dir, card, BUNDLE_FILES.verification),
+    files: Object.keys(card.files),
     bytes,
     figures: card.figures,
   };

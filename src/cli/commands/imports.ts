@@ -34,6 +34,19 @@ export function addSupernetImport(supernet: Command): void {
     );
 }
 
+/** `supernet list`: what is there, and what is refused. */
+export function addSupernetList(supernet: Command): void {
+  supernet
+    .command('list')
+    .description('every supernet of the model folders (or of --server), and the refused ones with the reason')
+    .option('--verify', 'read every byte, and compare it with what was written')
+    .action(
+      run<CommandOptions & { readonly verify?: boolean }>(async ({ terminal, config }, options) =>
+        (await import('../supernet-list.js')).listSupernets(terminal, config, options),
+      ),
+    );
+}
+
 /** `supernet init`: random weights. */
 export function addSupernetInit(supernet: Command): void {
   supernet
