@@ -12,7 +12,7 @@ import { noticesOf } from './checks.js';
 import type { Delivery } from './deliver.js';
 import { INTERVAL_CONFIDENCE } from './describe.js';
 import type { Claim } from './ports.js';
-import type { Check, MeasuredFigures, RejectedCandidate, Report } from './types.js';
+import type { Check, MeasuredFigures, RejectedCandidate, Relaxation, Report } from './types.js';
 
 export type Versions = Report['versions'];
 
@@ -62,7 +62,11 @@ function hardwareOf(id: string, latency: LatencyModel | undefined): Report['hard
 export function makeReport(
   { bundle, latency, versions }: Sources,
   claim: Claim,
-  parts: Omit<Delivered, 'timings'> & { readonly searched: SearchResult; readonly timings: Report['timings'] },
+  parts: Omit<Delivered, 'timings'> & {
+    readonly searched: SearchResult;
+    readonly moreBudget: readonly Relaxation[];
+    readonly timings: Report['timings'];
+  },
 ): Report {
   const { candidate, delivery, measured, checks, rejected, searched, timings } = parts;
   const perLayer = layerLatencies(delivery.layers, delivery.arch, latency);
@@ -82,6 +86,7 @@ export function makeReport(
     intervalConfidence: INTERVAL_CONFIDENCE,
     searchHistory: searched.history,
     searchCutShort: searched.cutShort,
+    moreBudget: parts.moreBudget,
     layers: delivery.layers.map((layer) => {
       const latencyMs = perLayer.get(layer.name);
       return latencyMs === undefined ? layer : { ...layer, latencyMs };

@@ -12,11 +12,12 @@ import { latencyRatio, MAX_CANDIDATES, nextCandidate, top1Shortfall } from './ch
 import { inRequestTerms, latencyFactorOf, limitBounds } from './confidence.js';
 import { type Delivery, deliver } from './deliver.js';
 import { INTERVAL_CONFIDENCE, withIntervals } from './describe.js';
+import { moreBudget } from './more-budget.js';
 import { noPredictor } from './no-predictor.js';
 import type { Claim } from './ports.js';
 import { type Delivered, makeReport, type Versions } from './report.js';
 import { searchOptionsOf } from './search-options.js';
-import type { Check, JobProgress, MeasuredFigures, Outcome, RejectedCandidate } from './types.js';
+import type { Check, JobProgress, MeasuredFigures, Outcome, RejectedCandidate, Relaxation } from './types.js';
 import { type Measuring, verify } from './verify.js';
 
 /** A bundle in memory with everything that predicts and measures it here. */
@@ -59,8 +60,9 @@ export async function specialize(bench: Workbench, claim: Claim, work: Work): Pr
     const searched = { ...found, paretoFront };
     const searchSeconds = (bench.now() - start) / 1000;
     const delivered = await deliverFirstPassing(bench, claim, { searched, work });
+    const more = await moreBudgetOf({ ...bench, predictor }, claim, { searched, searchSeconds, signal: work.signal });
     const timings = { ...delivered.timings, searchSeconds, totalSeconds: (bench.now() - start) / 1000 };
-    const report = makeReport(bench, claim, { ...delivered, searched, timings });
+    const report = makeReport(bench, claim, { ...delivered, searched, moreBudget: more, timings });
     work.onProgress({ stage: 'publishing', fraction: 1 });
     return { status: 'succeeded', report, model: delivered.delivery.extracted.model };
   } catch (error) {
@@ -91,6 +93,18 @@ async function runSearch(
   } catch (error) {
     throw inRequestTerms(error, request, limitBounds(request, bench).top1Shortfall);
   }
+}
+
+/** What a little more of each limit would buy; a time limit holds for the further searches too. */
+function moreBudgetOf(
+  bench: SearchableBench,
+  { request }: Claim,
+  { searched, searchSeconds, signal }: { searched: SearchResult; searchSeconds: number; signal: AbortSignal },
+): Promise<readonly Relaxation[]> {
+  const { maxSeconds } = request.search;
+  const models = { ...bench, space: bench.bundle.supernet.space };
+  const left = maxSeconds === undefined ? {} : { secondsLeft: maxSeconds - searchSeconds };
+  return moreBudget({ models, request, searched, signal, ...left });
 }
 
 interface Attempt {

@@ -205,7 +205,47 @@ describe('a specialization over HTTP', () => {
   });
 });
 
+describe('the answer as it is kept', () => {
+  it('says what a little more of each limit would buy', () => {
+    expect(report.moreBudget).toEqual(row.result?.moreBudget);
+    expect(report.moreBudget?.map(({ id, figure }) => [id, figure])).toEqual([
+      ['maxLatencyMs', 'predictedTop1'],
+      ['maxMacs', 'predictedTop1'],
+      ['maxModelBytes', 'predictedTop1'],
+    ]);
+    for (const { id, limit, relaxedLimit, from, to, evaluations } of report.moreBudget ?? []) {
+      expect(limit).toBe(row.request.constraints[id]);
+      expect(relaxedLimit).toBeGreaterThan(limit);
+      expect(to).toBeGreaterThanOrEqual(from);
+      expect(from).toBeGreaterThanOrEqual(report.paretoFront.at(-1)?.predictedTop1 ?? 1);
+      expect(evaluations).toBeGreaterThan(0);
+    }
+  });
+
+  it('answers an equal request at once, with the same model under another id', async () => {
+    const again = await post(server.url, { ...BODY, labels: { target: 'other' } });
+    expect(again).toMatchObject({ status: 'succeeded', storedAnswerOf: row.id, result: row.result, attempt: 0 });
+    const model = await fetch(`${server.url}/v1/specializations/${again.id}/model.onnx`);
+    expect(sha256(new Uint8Array(await model.arrayBuffer()))).toBe(row.result?.artifact.sha256);
+    const fresh = await post(server.url, { ...BODY, search: { ...BODY.search, fresh: true } }, 60);
+    expect(fresh).toMatchObject({ status: 'succeeded', storedAnswerOf: null, attempt: 1 });
+    expect(fresh.result?.archId).toBe(row.result?.archId);
+  });
+});
+
 describe('what cannot be met', () => {
+  it('is refused at once where no network comes near the accuracy', async () => {
+    const response = await fetch(`${server.url}/v1/specializations`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ constraints: { minTop1: 0.9999 } }),
+    });
+    expect(response.status).toBe(422);
+    const { code, binding, nearestFeasible } = await bodyOf<ProblemBody>(response);
+    expect([code, binding]).toEqual(['infeasible-constraints', ['minTop1']]);
+    expect(nearestFeasible?.minTop1).toBeLessThan(0.9999);
+  });
+
   it('is refused at once where bounds prove it: what binds and what is nearest', async () => {
     const response = await fetch(`${server.url}/v1/specializations`, {
       method: 'POST',
@@ -227,7 +267,9 @@ describe('what cannot be met', () => {
   });
 
   it('fails the job where only a search can tell, with the same problem', async () => {
-    const failed = await post(server.url, { constraints: { minTop1: 0.9999 }, search: { evaluations: 1000 } }, 60);
+    // What large networks reach, and small ones do not.
+    const beyond = { minTop1: 0.88, maxMacs: archCosts(TINY_SPACE, minArch(TINY_SPACE)).macs };
+    const failed = await post(server.url, { constraints: beyond, search: { evaluations: 1000 } }, 60);
     expect(failed).toMatchObject({
       status: 'failed',
       result: null,
