@@ -47,6 +47,23 @@ export function share(text: string): number {
   throw new InvalidArgumentError(`it must be a number above 0 and below 1 (0.2 for 20 %), got "${text}".`);
 }
 
+/** Most architectures that a search scores; the API allows as many. */
+const MOST_EVALUATIONS = 1_000_000;
+
+/** How many architectures a search scores. */
+export function evaluationCount(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= MOST_EVALUATIONS) return value;
+  throw new InvalidArgumentError(`it must be a whole number from 1 to ${MOST_EVALUATIONS}, got "${text}".`);
+}
+
+/** A probability that is more than a coin's. */
+export function confidence(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value > 0.5 && value < 1) return value;
+  throw new InvalidArgumentError(`it must be a number above 0.5 and below 1 (0.95 for 95 %), got "${text}".`);
+}
+
 /** Whole numbers separated by commas. */
 export function integerList(text: string): number[] {
   return text.split(',').map(positiveInteger);

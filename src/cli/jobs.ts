@@ -7,6 +7,7 @@ import { noticesOf } from '../specialize/checks.js';
 import { codeOf, EXIT } from './arguments.js';
 import type { Connection } from './connect.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
+import { remarksOf } from './more-budget.js';
 import type { Terminal } from './terminal.js';
 
 /** Milliseconds between two looks at a job that a person waits for. */
@@ -96,6 +97,7 @@ export async function specializeCommand(
   terminal.printJson(row);
   for (const notice of noticesOf(row.result?.checks ?? [])) terminal.print(notice);
   terminal.print(resultTable(row));
+  for (const remark of remarksOf(row)) terminal.print(remark);
   terminal.print(`\nmodel   ${outputs.model} (sha256 ${row.result?.artifact.sha256})`);
   if (outputs.report !== undefined) terminal.print(`report  ${outputs.report}`);
   return EXIT.done;
@@ -195,6 +197,7 @@ export async function showCommand({ client }: Connection, terminal: Terminal, id
   if (row.problem !== null && row.problem !== undefined) terminal.print(`${row.problem.title}: ${row.problem.detail}`);
   const table = resultTable(row);
   if (table !== '') terminal.print(table);
+  for (const remark of remarksOf(row)) terminal.print(remark);
   for (const check of row.result?.checks ?? [])
     terminal.print(`${check.outcome.padEnd(11)} ${check.id}: ${check.detail}`);
   return EXIT.done;

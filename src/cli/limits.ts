@@ -1,5 +1,14 @@
-import type { Command } from 'commander';
-import { fraction, integerList, positiveInteger, positiveNumber, wholeNumber } from './arguments.js';
+import { type Command, Option } from 'commander';
+import { OBJECTIVES, type RequestedObjective, type SearchRequest } from '../specialize/types.js';
+import {
+  confidence,
+  evaluationCount,
+  fraction,
+  integerList,
+  positiveInteger,
+  positiveNumber,
+  wholeNumber,
+} from './arguments.js';
 import type { CommandOptions } from './invoke.js';
 
 export interface LimitOptions extends CommandOptions {
@@ -12,6 +21,9 @@ export interface LimitOptions extends CommandOptions {
   readonly resolutions?: number[];
   readonly seed: number;
   readonly evaluations: number;
+  readonly objective?: RequestedObjective;
+  readonly confidence?: number;
+  readonly maxSeconds?: number;
 }
 
 const LIMITS = ['maxLatencyMs', 'maxMacs', 'maxParams', 'maxModelBytes', 'maxPeakMemoryBytes', 'minTop1'] as const;
@@ -33,4 +45,26 @@ export const withLimits = (command: Command): Command =>
     .option('--min-top1 <share>', 'least top-1, 0..1', fraction)
     .option('--resolutions <list>', 'input sides to search, separated by commas', integerList)
     .option('--seed <n>', 'seed of the search', wholeNumber, 1)
-    .option('--evaluations <n>', 'architectures to score', positiveInteger, 50_000);
+    .option('--evaluations <n>', 'architectures to score', evaluationCount, 50_000)
+    .addOption(
+      new Option('--objective <what>', 'what is made as good as the limits allow (default: accuracy)').choices(
+        OBJECTIVES,
+      ),
+    )
+    .option(
+      '--confidence <share>',
+      'hold the limits on latency and top-1 against bounds that are kept with this probability, 0.5..1',
+      confidence,
+    )
+    .option(
+      '--max-seconds <s>',
+      'end the search after so long; what it found then depends on the machine',
+      positiveNumber,
+    );
+
+/** The `search` of a request. */
+export const searchOf = ({ evaluations, confidence, maxSeconds }: LimitOptions): SearchRequest => ({
+  evaluations,
+  ...(confidence === undefined ? {} : { confidence }),
+  ...(maxSeconds === undefined ? {} : { maxSeconds }),
+});

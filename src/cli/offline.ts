@@ -11,6 +11,7 @@ import { makeCostTable } from '../space/cost-table.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { SearchSpace } from '../space/types.js';
 import { imageChecks, noticesOf } from '../specialize/checks.js';
+import { limitBounds } from '../specialize/confidence.js';
 import { deliver } from '../specialize/deliver.js';
 import { withIntervals } from '../specialize/describe.js';
 import { searchOptionsOf } from '../specialize/search-options.js';
@@ -124,11 +125,12 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
       onProgress: (at) => terminal.progress('searching', { done: at.evaluations, total: request.search.evaluations }),
     });
     const seconds = (performance.now() - start) / 1000;
+    const bounds = limitBounds(request, { predictor, latency });
     const [best, ...paretoFront] = [found.best, ...found.paretoFront].map((candidate) =>
-      withIntervals({ predictor, latency }, candidate),
+      withIntervals({ predictor, latency }, candidate, bounds),
     ) as [Candidate, ...Candidate[]]; // the best comes first
-    const { evaluations } = found;
-    terminal.printJson({ best, paretoFront, evaluations, seconds });
+    const { evaluations, cutShort } = found;
+    terminal.printJson({ best, paretoFront, evaluations, cutShort, seconds });
     const rows = [best, ...paretoFront].map((candidate, index) => [
       index === 0 ? 'best' : `front ${index}`,
       formatPercent(candidate.predictedTop1),
@@ -138,7 +140,8 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
       candidate.arch.depths.join(' '),
     ]);
     terminal.print(formatTable([['', 'predicted top-1', 'MACs', 'latency', 'resolution', 'depths'], ...rows]));
-    terminal.print(`${formatCount(evaluations)} evaluations in ${seconds.toFixed(2)} s`);
+    const end = cutShort ? ', cut short by the time limit' : '';
+    terminal.print(`${formatCount(evaluations)} evaluations in ${seconds.toFixed(2)} s${end}`);
     return EXIT.done;
   } finally {
     await predictor.release();

@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import { fraction, label, positiveInteger, positiveNumber } from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { run } from '../invoke.js';
-import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
+import { constraintsOf, type LimitOptions, searchOf, withLimits } from '../limits.js';
 
 interface SpecializeOptions extends LimitOptions, ExportFlags {
   readonly supernet?: string;
   readonly hardware?: string;
   readonly label?: Record<string, string>;
   readonly skipLatency?: boolean;
+  readonly fresh?: boolean;
   readonly out: string;
   readonly report?: string;
   readonly calibration?: string;
@@ -22,7 +23,8 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
   const body = {
     constraints: constraintsOf(options),
     seed: options.seed,
-    search: { evaluations: options.evaluations },
+    ...(options.objective === undefined ? {} : { objective: options.objective }),
+    search: { ...searchOf(options), ...(options.fresh === true ? { fresh: true } : {}) },
     ...(options.supernet === undefined ? {} : { supernetId: options.supernet }),
     ...(options.hardware === undefined ? {} : { hardwareId: options.hardware }),
     ...(options.label === undefined ? {} : { labels: options.label }),
@@ -42,6 +44,7 @@ function addSpecialize(program: Command): void {
     .option('--hardware <id>', 'hardware type that the latency is for')
     .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)
     .option('--skip-latency', 'do not measure the latency here')
+    .option('--fresh', 'search again, even where an equal request has a stored answer')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
     .option('--report <file>', 'where the report (JSON) goes')
     .option(
@@ -50,6 +53,23 @@ function addSpecialize(program: Command): void {
     )
     .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger)
     .action(specialize);
+}
+
+function addEstimate(program: Command): void {
+  withLimits(program.command('estimate').description('predicted figures, and whether limits can be met; no job'))
+    .option('--supernet <id>', 'supernet that it is about')
+    .option('--hardware <id>', 'hardware type that the latency is for')
+    .option('--arch <file>', 'JSON of one architecture or an array; - reads standard input')
+    .action(
+      run<LimitOptions & { supernet?: string; hardware?: string; arch?: string }>(
+        async ({ terminal, config }, { supernet, hardware, arch, ...limits }) => {
+          const { withServer } = await import('../connect.js');
+          const { estimateBody, estimateCommand } = await import('../estimate.js');
+          const body = await estimateBody(limits, { supernetId: supernet, hardwareId: hardware, archFile: arch });
+          return withServer(config, terminal, (connection) => estimateCommand(connection, terminal, body));
+        },
+      ),
+    );
 }
 
 function addHistory(program: Command): void {
@@ -74,9 +94,10 @@ function addHistory(program: Command): void {
     );
 }
 
-/** `specialize`, `history`, `show` and `cancel`: everything that a server's rows are behind. */
+/** `specialize`, `estimate`, `history`, `show` and `cancel`: everything that a server's rows are behind. */
 export function addJobs(program: Command): void {
   addSpecialize(program);
+  addEstimate(program);
   addHistory(program);
   for (const [name, what] of [
     ['show', 'one specialization'],

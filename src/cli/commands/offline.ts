@@ -3,7 +3,7 @@ import { BespokeError } from '../../common/errors.js';
 import { positiveInteger } from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { type CommandOptions, run } from '../invoke.js';
-import { constraintsOf, type LimitOptions, withLimits } from '../limits.js';
+import { constraintsOf, type LimitOptions, searchOf, withLimits } from '../limits.js';
 
 interface ExtractOptions extends CommandOptions, ExportFlags {
   readonly supernet: string;
@@ -43,10 +43,10 @@ export function addOffline(program: Command): void {
             supernetId: space.id,
             hardwareId: options.hardware ?? 'local-cpu',
             constraints: constraintsOf(options),
-            objective: 'accuracy' as const,
+            objective: options.objective ?? 'accuracy',
             ...(options.resolutions === undefined ? {} : { resolutions: options.resolutions }),
             seed: options.seed,
-            search: { evaluations: options.evaluations },
+            search: searchOf(options),
             verify: { latency: 'skip' as const },
             labels: {},
           };
