@@ -71,7 +71,7 @@ export function checkAll(constraints: Constraints, measured: MeasuredFigures, wh
       limit: PARITY_LIMIT,
       value: measured.parityRelative,
       holds: atMost,
-      say: (v, l) => `logits differ from the supernet's by ${v.toExponential(1)} of the largest, ${l} allowed`,
+      say: (v, l) => `outputs differ from the supernet's by ${v.toExponential(1)} of the largest, ${l} allowed`,
     },
     {
       id: 'maxLatencyMs',
