@@ -20,7 +20,9 @@ function line({ id, relaxedLimit, figure, from, to, why }: Relaxation): string {
   const [name, format] = FIGURES[figure];
   const asked = `${id} ${limitText(id, relaxedLimit)}`;
   if (to === undefined) return `${asked}: unknown, ${why ?? 'not searched for'}`;
-  return to === from ? `${asked}: nothing found` : `${asked}: ${name} ${format(to)} instead of ${format(from)}`;
+  return to === from
+    ? `${asked}: nothing better was found`
+    : `${asked}: ${name} ${format(to)} instead of ${format(from)}`;
 }
 
 /** What is to be said of an answer beside its figures: that it is a stored one, that it was cut short, what a little more would buy. */

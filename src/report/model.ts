@@ -16,6 +16,13 @@ export interface ReportView {
   readonly rejected: readonly { readonly candidate: CandidateView; readonly checks: readonly CheckView[] }[];
   readonly paretoFront: readonly CandidateView[];
   readonly searchHistory: readonly SearchPointView[];
+  readonly moreBudget?: readonly RelaxationView[];
+  /** The time limit ended the search before its evaluations were used. */
+  readonly searchCutShort?: boolean;
+  /** The specialization whose stored answer this is. */
+  readonly storedAnswerOf?: string;
+  /** Of the candidates' intervals. */
+  readonly intervalConfidence?: number;
   /** In execution order. */
   readonly layers: readonly LayerView[];
   readonly artifact: {
@@ -32,10 +39,24 @@ export interface ReportView {
   readonly input: InputView;
 }
 
+/** What one limit, loosened a little, would buy, the others as asked. */
+export interface RelaxationView {
+  readonly id: 'maxLatencyMs' | 'maxMacs' | 'maxParams' | 'maxModelBytes' | 'maxPeakMemoryBytes' | 'minTop1';
+  readonly limit: number;
+  readonly relaxedLimit: number;
+  /** What is compared: the best within the limits with the best that the loosened one allows. */
+  readonly figure: 'predictedTop1' | 'predictedLatencyMs' | 'macs';
+  readonly from: number;
+  /** Absent: unknown, `why` says why. */
+  readonly to?: number;
+  readonly why?: string;
+}
+
 export interface RequestView {
   readonly constraints: ConstraintsView;
   readonly seed: number;
-  readonly search: { readonly evaluations: number; readonly maxSeconds?: number };
+  readonly search: { readonly evaluations: number; readonly maxSeconds?: number; readonly confidence?: number };
+  readonly objective?: 'accuracy' | 'latency' | 'macs';
   readonly labels: Readonly<Record<string, string>>;
 }
 

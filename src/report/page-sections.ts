@@ -121,7 +121,8 @@ export function provenanceSection(view: ReportView): SafeHtml {
       `${hardware.id} (${hardware.statistic}), revision ${hardware.revision}, ${meanError(hardware.errorPercent)}`,
     ],
     ['Seed', String(request.seed)],
-    ['Evaluations', formatCount(view.searchHistory.at(-1)?.evaluations ?? request.search.evaluations)],
+    ['Evaluations', searchText(view)],
+    ...certaintyEntries(view),
     ...Object.entries(request.labels).map(([key, value]) => [`Label ${key}`, value] as const),
     [
       'Seconds',
@@ -150,6 +151,23 @@ function checksTable(checks: readonly CheckView[]): SafeHtml {
 function candidateLine({ archId, predictedTop1, predictedLatencyMs, macs, modelBytes }: CandidateView): string {
   const latency = predictedLatencyMs === undefined ? '' : `, ${formatMs(predictedLatencyMs)}`;
   return `${archId.slice(0, SHORT_ID)}: predicted top-1 ${formatFraction(predictedTop1)}${latency}, ${formatCount(macs)} MACs, ${formatBytes(modelBytes)}`;
+}
+
+function searchText({ searchHistory, request, searchCutShort }: ReportView): string {
+  const evaluations = formatCount(searchHistory.at(-1)?.evaluations ?? request.search.evaluations);
+  return searchCutShort === true ? `${evaluations}, cut short by the time limit` : evaluations;
+}
+
+/** What was asked of the search beside its limits, how sure the figures are, and whose answer this is. */
+function certaintyEntries({ request, intervalConfidence, storedAnswerOf }: ReportView): [string, string][] {
+  const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`;
+  const { confidence } = request.search;
+  return [
+    ...(request.objective === undefined ? [] : [['Objective', request.objective] as [string, string]]),
+    ...(confidence === undefined ? [] : [['Limits held at', `${percent(confidence)} confidence`] as [string, string]]),
+    ...(intervalConfidence === undefined ? [] : [['Intervals', `${percent(intervalConfidence)}`] as [string, string]]),
+    ...(storedAnswerOf === undefined ? [] : [['Stored answer of', storedAnswerOf] as [string, string]]),
+  ];
 }
 
 function meanError(percent: number | undefined): string {

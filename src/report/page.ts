@@ -3,6 +3,7 @@ import { frontPlot } from './front-plot.js';
 import { html, type SafeHtml, trusted } from './html.js';
 import { layersPlot } from './layers-plot.js';
 import type { ReportView } from './model.js';
+import { moreBudgetSection } from './more-budget-section.js';
 import {
   checksSection,
   frontSection,
@@ -38,6 +39,7 @@ ${noticesBlock(view.notices ?? [])}
 <p class="lede">${lede(view)}</p>
 ${verdictsSection(view)}
 <section class="pair" aria-label="Figures">${figure(front)}${figure(search)}</section>
+${moreBudgetSection(view)}
 ${frontSection(view)}
 ${checksSection(view.checks)}
 ${rejectedSection(view.rejected)}

@@ -88,6 +88,36 @@ describe('the report page', () => {
     for (const { name } of view.layers) expect(page).toContain(`<th scope="row">${name}</th>`);
   });
 
+  it('says what a little more of each limit would buy, or why that is unknown', async () => {
+    const asked = { limit: 3_000_000, relaxedLimit: 3_150_000, figure: 'predictedTop1', from: 0.9341 } as const;
+    const page = await reportPage({
+      ...sampleView(),
+      moreBudget: [
+        { ...asked, id: 'maxMacs', to: 0.9353 },
+        { ...asked, id: 'maxParams', to: 0.9341 },
+        { ...asked, id: 'maxModelBytes', why: 'the time limit left no further search' },
+      ],
+    });
+    expect(page).toContain('<h2>What a little more would buy</h2>');
+    expect(page).toMatch(
+      /3,000,000<\/td><td class="number">3,150,000<\/td><td class="number">93\.41 %<\/td>.*93\.53 %/,
+    );
+    expect(page).toContain('nothing better was found');
+    expect(page).toContain('unknown: the time limit left no further search');
+    expect(openTags(page)).toEqual([]);
+    expect(await reportPage(sampleView())).not.toContain('a little more would buy');
+  });
+
+  it('says how sure it is, that the search was cut short, and whose stored answer it is', async () => {
+    const view = sampleView();
+    const search = { ...view.request.search, confidence: 0.95 };
+    const certain = { searchCutShort: true, storedAnswerOf: 'an-id', intervalConfidence: 0.9 };
+    const page = await reportPage({ ...view, request: { ...view.request, search, objective: 'latency' }, ...certain });
+    for (const text of ['95 % confidence', '<dd>90 %</dd>', 'cut short by the time limit', '<dd>an-id</dd>']) {
+      expect(page).toContain(text);
+    }
+  });
+
   it('is the same text for the same report', async () => {
     expect(await reportPage(sampleView())).toBe(await reportPage(sampleView()));
   });
