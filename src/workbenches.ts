@@ -70,13 +70,14 @@ async function servableOf(facts: BundleFacts, options: LocalProfileOptions): Pro
 /** Loads a bundle and everything that predicts it. @throws BespokeError `bundle-invalid` */
 async function loadBench({ facts, profile }: Servable): Promise<Workbench> {
   const { dir, space, weightsSha256 } = facts;
-  const bundle = await loadBundle(dir);
-  if (bundle.supernet.sha256 !== weightsSha256) {
+  // What was told of it, and what answers are remembered by, is what it was at the start.
+  if ((await readBundleFacts(dir)).bundleSha256 !== facts.bundleSha256) {
     throw new BespokeError(
       'bundle-invalid',
-      `the bundle in "${dir}" has other weights than when this server started; start it again to serve them`,
+      `the bundle in "${dir}" has changed since this server started; start it again to serve it as it is now`,
     );
   }
+  const bundle = await loadBundle(dir);
   return {
     bundle,
     predictor: hasPredictor(facts) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined,
@@ -181,6 +182,7 @@ function supernetInfo({ facts, predictor }: Servable): SupernetInfo {
     id: facts.id,
     title: facts.title,
     sha256: facts.weightsSha256,
+    bundleSha256: facts.bundleSha256,
     spaceId: space.id,
     space,
     subnetCount: countSubnets(space).toString(),

@@ -4,8 +4,8 @@ import type { SpecializationRequest } from '../specialize/types.js';
 import type { Catalog } from './ports.js';
 
 /**
- * Names everything that an answer depends on: the request without its labels, the supernet's weights, the latency model, and the version
- * of this software. Equal names, equal answers: a stored one can be given at once.
+ * Names everything that an answer depends on: the request without its labels, the supernet's bundle (weights, images, predictor), the
+ * latency model, and the version of this software. Equal names, equal answers: a stored one can be given at once.
  */
 export function answerKeyOf(
   { labels: _, ...asked }: SpecializationRequest,
@@ -15,7 +15,5 @@ export function answerKeyOf(
   const supernet = catalog.supernets().find(({ id }) => id === asked.supernetId);
   const hardware = catalog.hardware().find(({ id }) => id === asked.hardwareId);
   const model = hardware?.latencyModels.find(({ spaceId }) => spaceId === supernet?.spaceId);
-  return sha256(
-    canonicalJson({ asked, weights: supernet?.sha256, figures: supernet?.figures, latency: model?.revision, version }),
-  );
+  return sha256(canonicalJson({ asked, bundle: supernet?.bundleSha256, latency: model?.revision, version }));
 }

@@ -13,6 +13,8 @@ export interface SupernetInfo {
   readonly title: string;
   /** sha256 of the weights. */
   readonly sha256: string;
+  /** sha256 over the names and hashes of the bundle's files: weights, images and predictor. */
+  readonly bundleSha256: string;
   readonly spaceId: string;
   /** The search space as data, as in space.json. */
   readonly space: object;

@@ -746,6 +746,8 @@ export interface components {
             title: string;
             /** @description Of the weights. */
             sha256: string;
+            /** @description Over the names and hashes of the bundle's files: weights, images and predictor. */
+            bundleSha256: string;
             spaceId: string;
             /** @description The search space as data, as in space.json. */
             space: {

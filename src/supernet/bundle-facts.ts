@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
-import { type Sha256, sha256 } from '../common/hash.js';
+import { canonicalJson, type Sha256, sha256 } from '../common/hash.js';
 import { parseSpace } from '../space/parse-space.js';
 import type { SearchSpace } from '../space/types.js';
 import { idxDims, MAX_IDX_HEADER } from '../tensor/idx.js';
@@ -18,6 +18,8 @@ export interface BundleFacts {
   readonly title: string;
   readonly space: SearchSpace;
   readonly weightsSha256: Sha256;
+  /** Over the names and hashes of all its files. */
+  readonly bundleSha256: Sha256;
   readonly input: InputSpec;
   readonly classNames: readonly string[];
   readonly calibrationImages: number;
@@ -108,6 +110,7 @@ export async function readBundleFacts(dir: string): Promise<BundleFacts> {
   assertStatistics(dir, shapes, calibrationImages);
   return {
     ...{ dir, id: card.id, title: card.title, space, weightsSha256, input: card.input, classNames: card.classNames },
+    bundleSha256: sha256(canonicalJson(card.files)),
     calibrationImages,
     verificationImages: await countImages(dir, card, BUNDLE_FILES.verification),
     files: Object.keys(card.files),

@@ -62,6 +62,22 @@ describe('defaults', () => {
   });
 });
 
+test('a supernet that was refused is answered with the reason, and listed with it', async () => {
+  const refused = await served.post(PATH, { ...LIMIT, supernetId: 'broken' });
+  expect(JSON.parse(refused.text)).toMatchObject({
+    ...{ status: 503, code: 'bundle-invalid', detail: 'the bundle in "broken" cannot be loaded' },
+  });
+  const { text } = await served.ask({ path: '/v1/supernets' });
+  expect(JSON.parse(text)).toMatchObject({ refused: [{ id: 'broken', problem: { code: 'bundle-invalid' } }] });
+});
+
+test('a supernet without an accuracy predictor is refused at once', async () => {
+  served.supernets.push({ ...SUPERNET, id: 'mute', hasPredictor: false });
+  const { text } = await served.post(PATH, { ...LIMIT, supernetId: 'mute' });
+  served.supernets.pop();
+  expect(JSON.parse(text)).toMatchObject({ status: 422, code: 'no-predictor' });
+});
+
 describe('refusals name the place', () => {
   test.each([
     [{}, 400, '/constraints'],

@@ -10,6 +10,7 @@ export const SUPERNET: SupernetInfo = {
   id: 'toy',
   title: 'A toy <supernet>',
   sha256: sha256('weights'),
+  bundleSha256: sha256('bundle'),
   spaceId: 'toy-space',
   space: { family: 'mobilenet-v3', id: 'toy-space', resolutions: [20, 24] },
   subnetCount: '123456789012345678901234567890',
@@ -46,7 +47,7 @@ const HARDWARE: HardwareInfo = {
 };
 
 /** A bundle that could not be loaded. */
-export const REFUSED = [
+const REFUSED = [
   { id: 'broken', problem: toProblem(new BespokeError('bundle-invalid', 'the bundle in "broken" cannot be loaded')) },
 ];
 

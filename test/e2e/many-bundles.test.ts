@@ -111,6 +111,26 @@ describe('the numeric process with several bundles', () => {
   });
 });
 
+describe('a bundle that is made anew while it is served', () => {
+  it('is refused at its next loading: what was told of it is no longer true', async () => {
+    const models = join(scratch, 'changing');
+    await writeTinyBundle(models, { id: 'kept', seed: 1 });
+    await writeTinyBundle(models, { id: 'changed', seed: 1 });
+    const { dataDir } = options;
+    const engine = makeEngineClient({ modelDirs: [models], dataDir, bundleMemoryBytes: bundleBytes });
+    try {
+      await engine.load(() => {});
+      await writeTinyBundle(models, { id: 'changed', seed: 1, calibrationImages: 32 });
+      const asked = { supernetId: 'changed', hardwareId: 'local-cpu', archs: [minArch(TINY_SPACE)], constraints: {} };
+      await expect(engine.estimate(asked, new AbortController().signal)).rejects.toThrow(
+        /changed" has changed since this server started; start it again/,
+      );
+    } finally {
+      engine.close();
+    }
+  });
+});
+
 describe('a server with several bundles', () => {
   let server: ServerProcess;
   beforeAll(async () => {

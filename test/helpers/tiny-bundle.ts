@@ -9,7 +9,8 @@ import { encodingLength } from '../../src/space/encoding.js';
 import type { SearchSpace } from '../../src/space/types.js';
 import type { BundleParts } from '../../src/supernet/bundle.js';
 import { writeBundle } from '../../src/supernet/bundle.js';
-import { floats } from '../../src/tensor/tensor.js';
+import { optionalTensors } from '../../src/supernet/expected-tensors.js';
+import { type FloatTensor, filled, floats } from '../../src/tensor/tensor.js';
 import { randomSupernet } from './supernets.js';
 
 /** A tiny network with more than ten million sub-networks: a search over it can be as long as a test wants. */
@@ -40,6 +41,8 @@ export interface TinyBundleOptions {
   readonly seed?: number;
   /** More images make calibration and verification longer. */
   readonly calibrationImages?: number;
+  /** False: as an imported one, which has none. */
+  readonly hasPredictor?: boolean;
   readonly verificationImages?: number;
 }
 
@@ -55,6 +58,13 @@ function randomImages(count: number, seed: number) {
     pixels: Uint8Array.from({ length: count * size }, () => rng.int(256)),
     labels: Uint8Array.from({ length: count }, () => rng.int(CLASS_NAMES.length)),
   };
+}
+
+/** Running statistics of mean 0 and variance 1, as a checkpoint that was never trained has them. */
+function neutralStatistics(): Map<string, FloatTensor> {
+  return new Map(
+    [...optionalTensors(TINY_SPACE)].map(([name, dims]) => [name, filled(dims, name.endsWith('_var') ? 1 : 0)]),
+  );
 }
 
 /** A linear predictor of made-up accuracies, 0.7 give or take a few points, bound to the weights. */
@@ -98,14 +108,15 @@ function predictorFiles(weightsSha256: string, seed: number): ReadonlyMap<string
  * @returns its folder, `<modelsDir>/<id>`
  */
 export async function writeTinyBundle(modelsDir: string, options: TinyBundleOptions = {}): Promise<string> {
-  const { id = 'tiny', seed = 1, calibrationImages = 64, verificationImages = 200 } = options;
+  const { id = 'tiny', seed = 1, calibrationImages = 64, verificationImages = 200, hasPredictor = true } = options;
   const dir = join(modelsDir, id);
+  const { tensors } = randomSupernet(TINY_SPACE, seed);
   const { labels: _, ...calibration } = randomImages(calibrationImages, seed + 1);
   const parts: BundleParts = {
     id,
     title: 'A tiny supernet of random weights',
     space: TINY_SPACE,
-    tensors: randomSupernet(TINY_SPACE, seed).tensors,
+    tensors: calibrationImages > 0 ? tensors : new Map([...tensors, ...neutralStatistics()]),
     input: {
       channels: 1,
       channelOrder: 'grey',
@@ -122,7 +133,7 @@ export async function writeTinyBundle(modelsDir: string, options: TinyBundleOpti
   };
   // Written twice: the predictor is bound to the weights' sha256, which the first writing tells.
   const weightsSha256 = await writeBundle(dir, parts);
-  await writeBundle(dir, { ...parts, extraFiles: predictorFiles(weightsSha256, seed) });
+  if (hasPredictor) await writeBundle(dir, { ...parts, extraFiles: predictorFiles(weightsSha256, seed) });
   return dir;
 }
 
