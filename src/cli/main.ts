@@ -67,6 +67,12 @@ function nearestOf(error: unknown): Readonly<Record<string, number>> {
   return error instanceof ProblemError ? (error.problem.nearestFeasible ?? {}) : {};
 }
 
+// Whoever reads the output may stop doing so (`bespoke search … | head`): that ends the command, it is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
 try {
   await makeProgram().parseAsync();
 } catch (error) {

@@ -59,6 +59,9 @@ function refuse(where: string, detail: string): never {
   throw new BespokeError('invalid-request', `${where} cannot be imported: ${detail}`);
 }
 
+/** How the published accuracy predictors name their tensors. */
+const PREDICTOR = /^(layers\.)?\d+(\.\d+)?\.(weight|bias)$|^base_acc$/;
+
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 120));
 const shapeText = (dims: readonly number[]): string => `[${dims.join(', ')}]`;
 
@@ -143,6 +146,9 @@ function refuseFaults(space: SearchSpace, given: Given, faults: Faults, { where,
       `it looks like one specialized network, extracted from a supernet such as "${specialized.id}", and not like a supernet: ` +
         `against "${space.id}" ${wordsOf(faults)}`,
     );
+  }
+  if (given.size > 0 && [...given.values()].every(({ name }) => PREDICTOR.test(name))) {
+    refuse(where, 'its tensors are those of an accuracy predictor; `bespoke predictor import` takes it');
   }
   refuse(where, `its tensors are not those of a supernet of the space "${space.id}": ${wordsOf(faults)}`);
 }

@@ -16,6 +16,7 @@ import {
   post,
   runCli,
   type ServerProcess,
+  startCli,
   startServer,
 } from '../helpers/server-process.js';
 import { saveTinyProfile, writeTinyBundle } from '../helpers/tiny-bundle.js';
@@ -53,6 +54,14 @@ afterAll(async () => {
   holder.close();
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });
+});
+
+describe('output that nobody reads to its end', () => {
+  it('ends the command without a word', async () => {
+    const running = startCli(['space', 'list'], options);
+    running.child.stdout?.destroy();
+    expect(await running.ended).toMatchObject({ code: 0, stderr: '' });
+  });
 });
 
 /** Runs a command that must refuse: exit code 3, one sentence on one line that says `words`, nothing else and nothing left. */

@@ -162,6 +162,13 @@ describe('checkpoints that do not fit', () => {
     expect(importing(checkpointOf(wider))).toThrow(/are not those of a supernet of the space "narrow": 2 mis-shaped/);
   });
 
+  it('an accuracy predictor is told from a supernet', () => {
+    const layers = new Map<string, Tensor>(
+      ['0.weight', '0.bias', '2.weight', '2.bias'].map((name) => [name, floats([2], new Float32Array(2))]),
+    );
+    expect(importing(layers)).toThrow(/those of an accuracy predictor; `bespoke predictor import` takes it/);
+  });
+
   it('a tensor under two spellings, or of whole numbers', () => {
     const twice = edited((t) => t.set('first_conv.conv.conv.weight', floats([1], [0])));
     expect(importing(twice)).toThrow(
