@@ -1,6 +1,6 @@
 import { BespokeError } from '../common/errors.js';
 import type { SpecializationStore } from '../specialize/ports.js';
-import { type SpecializationRow, STAGES } from '../specialize/types.js';
+import { type SearchFront, type SpecializationRow, STAGES } from '../specialize/types.js';
 import type { Call, Handler } from './call.js';
 import { isFinished, pause, requireRow } from './follow.js';
 import type { ApiDeps } from './ports.js';
@@ -27,6 +27,22 @@ function eventText(row: SpecializationRow): string {
   return `id: ${eventId(row)}\nevent: ${name}\ndata: ${JSON.stringify(row)}\n\n`;
 }
 
+function frontText(front: SearchFront): string {
+  return `event: front\ndata: ${JSON.stringify(front)}\n\n`;
+}
+
+/** Tells the front of a running search when it has grown. It has no id: what a client has seen is the row's state. */
+function makeFrontWatch(store: SpecializationStore, write: (text: string) => void) {
+  let seen = 0;
+  return async ({ id, stage }: SpecializationRow): Promise<void> => {
+    if (stage !== 'searching') return;
+    const front = await store.searchFront(id);
+    if (front === undefined || front.evaluations === seen) return;
+    seen = front.evaluations;
+    write(frontText(front));
+  };
+}
+
 interface StreamTimes {
   readonly pollMs: number;
   readonly heartbeatMs: number;
@@ -41,10 +57,14 @@ async function stream(
   let current = row;
   let last = seen;
   let quietMs = 0;
+  const tellFront = makeFrontWatch(store, (text) => res.write(text));
   while (!signal.aborted) {
     const id = eventId(current);
-    if (id !== last) res.write(eventText(current));
-    else if (quietMs >= heartbeatMs) res.write(': still here\n\n');
+    if (id !== last) {
+      res.write(eventText(current));
+      await tellFront(current);
+    }
+    if (id === last && quietMs >= heartbeatMs) res.write(': still here\n\n');
     quietMs = id !== last || quietMs >= heartbeatMs ? 0 : quietMs + pollMs;
     last = id;
     if (isFinished(current)) break;

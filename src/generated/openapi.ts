@@ -104,7 +104,8 @@ export interface paths {
         };
         /**
          * Server-sent events until it finishes
-         * @description Events `queued`, `progress`, `succeeded`, `failed`, `canceled`; the data of each is the row. The row is looked at several times
+         * @description Events `queued`, `progress`, `succeeded`, `failed`, `canceled`; the data of each is the row. While it searches, `front` tells the front
+         *     so far, thinned: `{evaluations, axis, points: [{predictedTop1, macs, predictedLatencyMs}]}` by ascending cost along `axis`. The row is looked at several times
          *     a second and sent when it changed; `Last-Event-ID` resumes without repeating the last state. A comment is sent as a heartbeat.
          */
         get: operations["streamSpecializationEvents"];

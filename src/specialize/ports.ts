@@ -5,6 +5,7 @@ import type {
   JobProgress,
   Outcome,
   Report,
+  SearchFront,
   SpecializationRequest,
   SpecializationRow,
   Status,
@@ -54,6 +55,8 @@ export interface SpecializationStore {
   get(id: string): Promise<SpecializationRow | undefined>;
   list(filter: HistoryFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<HistoryPage>;
   report(id: string): Promise<Report | undefined>;
+  /** The front so far of a running search, as last told; undefined before the first one, and when nothing runs. */
+  searchFront(id: string): Promise<SearchFront | undefined>;
   /** queued -> canceled at once; running -> `cancelRequested`; a finished row is left as it is. Undefined: no such row. */
   requestCancel(id: string): Promise<SpecializationRow | undefined>;
   /** Removes a finished row, and its artifact when no other row refers to it. Throws `conflict` for a queued or running row. False: no such row. */
@@ -84,6 +87,8 @@ export interface JobStore {
     leaseMs: number,
     progress: JobProgress,
   ): Promise<{ readonly lost: boolean; readonly cancelRequested: boolean }>;
+  /** Whether a cancel was asked for; cheap, so that it can be asked many times a second. False too where another attempt holds the job. */
+  cancelRequested(id: string, attempt: number): Promise<boolean>;
   /**
    * running -> succeeded | failed with the outcome, artifact bytes included, in one transaction; -> canceled if a cancel was asked for.
    * False: the lease was lost, nothing was written.

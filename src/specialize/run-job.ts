@@ -53,6 +53,9 @@ export type JobEnd = 'notClaimed' | 'finished' | 'canceled' | 'released' | 'lost
 /** How often progress and the lease are written while a job runs, ms: people watch it, and a cancel request is read by it. */
 const HEARTBEAT_MS = 250;
 
+/** How often a cancel is looked for between two heartbeats, ms: whoever cancels is answered, and waits for the machine. */
+const CANCEL_LOOK_MS = 40;
+
 type Interruption = 'canceled' | 'lost' | 'engineSilent' | 'stopping';
 
 /**
@@ -128,6 +131,8 @@ function watchLease(deps: RunJobDeps, claim: Claim) {
   let interruption: Interruption | undefined;
   let progress: JobProgress = { stage: 'searching', fraction: 0 };
   let inFlight: Promise<void> = Promise.resolve();
+  let inFlightLook: Promise<void> = Promise.resolve();
+  let isLooking = false;
   let isStopped = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -157,6 +162,20 @@ function watchLease(deps: RunJobDeps, claim: Claim) {
       inFlight = beat().then(schedule);
     }, HEARTBEAT_MS);
   };
+  const lookForCancel = async (): Promise<void> => {
+    try {
+      if (await deps.jobs.cancelRequested(claim.id, claim.attempt)) interrupt('canceled');
+    } catch {
+      // The heartbeat says so when the database is away.
+    }
+  };
+  const looks = setInterval(() => {
+    if (isLooking || isStopped) return;
+    isLooking = true;
+    inFlightLook = lookForCancel().finally(() => {
+      isLooking = false;
+    });
+  }, CANCEL_LOOK_MS);
   schedule();
   const stopWork = (): void => interrupt('stopping');
   if (deps.stopping.aborted) stopWork();
@@ -164,14 +183,19 @@ function watchLease(deps: RunJobDeps, claim: Claim) {
   return {
     signal: controller.signal,
     note: (next: JobProgress): void => {
-      progress = next;
+      // A front stays until the next one: it is told less often than progress, and written with the next heartbeat.
+      progress =
+        next.front === undefined && progress.front !== undefined && next.stage === 'searching'
+          ? { ...next, front: progress.front }
+          : next;
     },
     interruption: (): Interruption | undefined => interruption,
     stop: async (): Promise<void> => {
       isStopped = true;
       deps.stopping.removeEventListener('abort', stopWork);
       clearTimeout(timer);
-      await inFlight;
+      clearInterval(looks);
+      await Promise.all([inFlight, inFlightLook]);
     },
   };
 }

@@ -16,7 +16,8 @@ import { moreBudget } from './more-budget.js';
 import { noPredictor } from './no-predictor.js';
 import type { Claim } from './ports.js';
 import { type Delivered, makeReport, type Versions } from './report.js';
-import { searchOptionsOf } from './search-options.js';
+import { makeFrontTeller } from './search-front.js';
+import { frontAxisOf, searchOptionsOf } from './search-options.js';
 import type { Check, JobProgress, MeasuredFigures, Outcome, RejectedCandidate, Relaxation } from './types.js';
 import { type Measuring, verify } from './verify.js';
 
@@ -79,15 +80,17 @@ async function runSearch(
   { request }: Claim,
   { signal, onProgress }: Work,
 ): Promise<SearchResult> {
+  const frontNow = makeFrontTeller(bench.now, frontAxisOf(request));
   try {
     return await search({
       ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
       signal,
-      onProgress: ({ evaluations, bestTop1 }) =>
+      onProgress: ({ evaluations, bestTop1 }, front) =>
         onProgress({
           stage: 'searching',
           fraction: (SEARCH_SHARE * evaluations) / request.search.evaluations,
           note: `best predicted top-1 ${bestTop1.toFixed(4)}`,
+          ...frontNow(evaluations, front),
         }),
     });
   } catch (error) {

@@ -169,11 +169,21 @@ export interface ArtifactInfo {
   readonly exporterRevision: number;
 }
 
+/** The front of a search under way, thinned for people to watch. */
+export interface SearchFront {
+  readonly evaluations: number;
+  /** The cost that it runs along, ascending. */
+  readonly axis: 'macs' | 'maxLatencyMs';
+  readonly points: readonly Pick<Candidate, 'predictedTop1' | 'predictedLatencyMs' | 'macs'>[];
+}
+
 /** What the worker tells while it runs. `fraction` 0..1 over the whole job. */
 export interface JobProgress {
   readonly stage: Stage;
   readonly fraction: number;
   readonly note?: string;
+  /** The front so far, now and then. */
+  readonly front?: SearchFront;
 }
 
 /** What a finished job hands to the store. */

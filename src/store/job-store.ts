@@ -1,5 +1,5 @@
 import type { Problem } from '../common/errors.js';
-import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import type { Claim, JobStore } from '../specialize/ports.js';
 import type { JobProgress, Outcome, SpecializationRequest } from '../specialize/types.js';
 import { addArtifact } from './artifact-store.js';
@@ -24,6 +24,7 @@ export function makeJobStore(prisma: PrismaClient): JobStore {
   return {
     claim: (id, workerId, leaseMs, supernetIds) => guarded(() => claim(prisma, { id, workerId, leaseMs, supernetIds })),
     heartbeat: (id, attempt, leaseMs, progress) => guarded(() => heartbeat(prisma, { id, attempt, leaseMs, progress })),
+    cancelRequested: (id, attempt) => guarded(() => cancelRequested(prisma, id, attempt)),
     finish: (id, attempt, outcome) =>
       guarded(() =>
         prisma.$transaction((tx) => finish(tx, { id, attempt, outcome }), {
@@ -68,7 +69,7 @@ async function claim(
     UPDATE specializations SET
       status = ${to}::specialization_status, attempt = attempt + 1, worker_id = ${workerId},
       lease_expires_at = now() + make_interval(secs => ${leaseMs / 1000}::float8),
-      started_at = coalesce(started_at, now()), stage = NULL, progress = 0
+      started_at = coalesce(started_at, now()), stage = NULL, progress = 0, search_front = NULL
     WHERE id = ${id}::uuid AND status = ${from}::specialization_status
       AND (${served}::text[] IS NULL OR supernet_id = ANY (${served}::text[]))
     RETURNING attempt, request, created_at`;
@@ -87,13 +88,22 @@ async function heartbeat(
 ): Promise<{ readonly lost: boolean; readonly cancelRequested: boolean }> {
   if (!isUuid(beat.id)) return { lost: true, cancelRequested: false };
   const fraction = Math.min(Math.max(beat.progress.fraction, 0), 1);
+  const front = beat.progress.front === undefined ? null : JSON.stringify(beat.progress.front);
   const [held] = await prisma.$queryRaw<{ readonly cancel_requested: boolean }[]>`
     UPDATE specializations SET
       lease_expires_at = now() + make_interval(secs => ${beat.leaseMs / 1000}::float8),
-      stage = ${beat.progress.stage}, progress = ${fraction}::float8
+      stage = ${beat.progress.stage}, progress = ${fraction}::float8,
+      search_front = coalesce(${front}::json, search_front)
     WHERE id = ${beat.id}::uuid AND attempt = ${beat.attempt} AND status = 'running'
     RETURNING cancel_requested`;
   return { lost: held === undefined, cancelRequested: held?.cancel_requested ?? false };
+}
+
+async function cancelRequested(prisma: PrismaClient, id: string, attempt: number): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  const [row] = await prisma.$queryRaw<{ readonly cancel_requested: boolean }[]>`
+    SELECT cancel_requested FROM specializations WHERE id = ${id}::uuid AND attempt = ${attempt}`;
+  return row?.cancel_requested ?? false;
 }
 
 interface Finish {
@@ -156,7 +166,7 @@ async function now(tx: Transaction): Promise<Date> {
 
 /** What every finished row has: no holder, no stage, a time. */
 function ended(finishedAt: Date) {
-  return { finishedAt, stage: null, workerId: null, leaseExpiresAt: null } as const;
+  return { finishedAt, stage: null, workerId: null, leaseExpiresAt: null, searchFront: Prisma.DbNull } as const;
 }
 
 async function finishCanceled(prisma: PrismaClient | Transaction, id: string, attempt: number): Promise<boolean> {
@@ -165,7 +175,7 @@ async function finishCanceled(prisma: PrismaClient | Transaction, id: string, at
   const count = await prisma.$executeRaw`
     UPDATE specializations SET
       status = ${to}::specialization_status, cancel_requested = true, finished_at = now(),
-      stage = NULL, worker_id = NULL, lease_expires_at = NULL
+      stage = NULL, worker_id = NULL, lease_expires_at = NULL, search_front = NULL
     WHERE id = ${id}::uuid AND attempt = ${attempt} AND status = ${from}::specialization_status`;
   return count === 1;
 }

@@ -5,6 +5,7 @@ import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
 import type { AnswerKey, HistoryFilter, HistoryPage, SpecializationStore } from '../specialize/ports.js';
 import {
   type Report,
+  type SearchFront,
   type SpecializationRequest,
   type SpecializationRow,
   STATUSES,
@@ -45,6 +46,7 @@ export function makeSpecializationStore(prisma: PrismaClient): SpecializationSto
     get: (id) => guarded(() => find(prisma, id)),
     list: (filter, page) => guarded(() => list(prisma, filter, page)),
     report: (id) => guarded(() => report(prisma, id)),
+    searchFront: (id) => guarded(() => searchFront(prisma, id)),
     requestCancel: (id) => guarded(() => requestCancel(prisma, id)),
     remove: (id) => guarded(() => remove(prisma, id)),
     countByStatus: () => guarded(() => countByStatus(prisma)),
@@ -143,6 +145,12 @@ async function report(prisma: PrismaClient, id: string): Promise<Report | undefi
   if (!isUuid(id)) return undefined;
   const stored = await prisma.specialization.findUnique({ where: { id }, select: { report: true } });
   return fromJson<Report | null | undefined>(stored?.report) ?? undefined;
+}
+
+async function searchFront(prisma: PrismaClient, id: string): Promise<SearchFront | undefined> {
+  if (!isUuid(id)) return undefined;
+  const stored = await prisma.specialization.findUnique({ where: { id }, select: { searchFront: true } });
+  return fromJson<SearchFront | null | undefined>(stored?.searchFront) ?? undefined;
 }
 
 /** One statement for both cases, so that a lost lease in between cannot hide the row from it. */

@@ -89,3 +89,36 @@ test('HEAD of a stream does not hang', async () => {
   const { id } = served.add('queued');
   expect((await served.ask({ method: 'HEAD', path: `/v1/specializations/${id}/events` })).status).toBe(200);
 });
+
+test('a stream tells the front so far, each growth once, without an id of its own', async () => {
+  const { id } = served.add('queued');
+  const change = (changes: object): void => {
+    const row = served.rows.get(id);
+    if (row !== undefined) served.rows.set(id, { ...row, ...changes });
+  };
+  const front = (evaluations: number): void => {
+    served.fronts.set(id, { evaluations, axis: 'macs', points: [{ predictedTop1: 0.9, macs: evaluations }] });
+  };
+  const steps = [
+    () => {
+      front(1000);
+      change({ status: 'running', stage: 'searching', attempt: 1, progress: 0.1 });
+    },
+    () => change({ progress: 0.15 }), // the same front
+    () => {
+      front(2000);
+      change({ progress: 0.2 });
+    },
+    () => change({ stage: 'verifying', progress: 0.9 }), // the search is over
+    () => served.succeed(id),
+  ];
+  const text = await follow(id, (soFar) => {
+    if (eventsIn(soFar).length > 5 - steps.length) steps.shift()?.();
+  });
+  const fronts = [...text.matchAll(/\n\nevent: front\ndata: (.*)\n\n/g)].map(([, data = '{}']) => JSON.parse(data));
+  expect(fronts).toEqual([
+    { evaluations: 1000, axis: 'macs', points: [{ predictedTop1: 0.9, macs: 1000 }] },
+    { evaluations: 2000, axis: 'macs', points: [{ predictedTop1: 0.9, macs: 2000 }] },
+  ]);
+  expect(eventsIn(text).map(({ name }) => name)).toEqual(['queued', ...new Array(4).fill('progress'), 'succeeded']);
+});

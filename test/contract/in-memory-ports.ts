@@ -5,7 +5,7 @@ import { BespokeError, toProblem } from '../../src/common/errors.js';
 import { sha256 } from '../../src/common/hash.js';
 import { makeRng } from '../../src/common/rng.js';
 import type { ArtifactStore, HistoryFilter, SpecializationStore } from '../../src/specialize/ports.js';
-import type { Report, SpecializationRequest, SpecializationRow } from '../../src/specialize/types.js';
+import type { Report, SearchFront, SpecializationRequest, SpecializationRow } from '../../src/specialize/types.js';
 import { makeCatalog, SUPERNET } from './sample-catalog.js';
 import { reportOf, resultOf } from './sample-report.js';
 
@@ -21,6 +21,8 @@ export interface MemoryPorts {
   readonly deps: ApiDeps;
   readonly rows: Map<string, SpecializationRow>;
   readonly reports: Map<string, Report>;
+  /** Of running searches, by id. */
+  readonly fronts: Map<string, SearchFront>;
   readonly models: Map<string, Uint8Array>;
   readonly queued: string[];
   readonly logLines: string[];
@@ -79,7 +81,7 @@ function matches(row: SpecializationRow, filter: HistoryFilter): boolean {
 }
 
 /** The tables of a store, and the fault switch that every port looks at. */
-type Tables = Pick<MemoryPorts, 'rows' | 'reports' | 'models' | 'faults'>;
+type Tables = Pick<MemoryPorts, 'rows' | 'reports' | 'fronts' | 'models' | 'faults'>;
 
 /** A succeeded row with an answer key. */
 function answered(
@@ -90,7 +92,7 @@ function answered(
   return [...rows.values()].find(({ id, status }) => status === 'succeeded' && answers.get(id) === key);
 }
 
-function makeStore({ rows, reports, faults }: Tables): SpecializationStore {
+function makeStore({ rows, reports, fronts, faults }: Tables): SpecializationStore {
   const keys = new Map<string, { bodyHash: string; id: string }>();
   /** Answer keys by the row's id. */
   const answers = new Map<string, string>();
@@ -132,6 +134,10 @@ function makeStore({ rows, reports, faults }: Tables): SpecializationStore {
     report: async (id) => {
       up();
       return reports.get(id);
+    },
+    searchFront: async (id) => {
+      up();
+      return fronts.get(id);
     },
     requestCancel: async (id) => {
       up();
@@ -207,7 +213,13 @@ export function makeMemoryPorts(): MemoryPorts {
   const rng = makeRng(7);
   const bytes = Uint8Array.from({ length: 25_000 }, () => rng.int(256));
   const faults: Faults = { database: false, queue: false, midStream: false };
-  const tables = { rows: new Map(), reports: new Map(), models: new Map([[sha256(bytes) as string, bytes]]), faults };
+  const tables = {
+    rows: new Map(),
+    reports: new Map(),
+    fronts: new Map(),
+    models: new Map([[sha256(bytes) as string, bytes]]),
+    faults,
+  };
   const queued: string[] = [];
   const logLines: string[] = [];
   const supernets = [SUPERNET];

@@ -96,6 +96,23 @@ describe('the heartbeat', () => {
     expect((await store.jobs.heartbeat(id, attempt, LEASE_MS, PROGRESS)).lost).toBe(true);
   });
 
+  it('keeps the front so far until another is told or the job ends, and tells a cancel in between', async () => {
+    const { id, attempt } = await claimed();
+    const front = { evaluations: 900, axis: 'macs', points: [{ predictedTop1: 0.9, macs: 5 }] } as const;
+    expect(await store.specializations.searchFront(id)).toBeUndefined();
+    await store.jobs.heartbeat(id, attempt, LEASE_MS, { ...PROGRESS, front });
+    await store.jobs.heartbeat(id, attempt, LEASE_MS, PROGRESS);
+    expect(await store.specializations.searchFront(id)).toEqual(front);
+    expect(await store.jobs.cancelRequested(id, attempt)).toBe(false);
+    await store.specializations.requestCancel(id);
+    expect(await store.jobs.cancelRequested(id, attempt)).toBe(true);
+    expect(await store.jobs.cancelRequested(id, attempt + 1)).toBe(false);
+    expect(await store.jobs.cancelRequested('nonsense', 1)).toBe(false);
+    await store.jobs.finishCanceled(id, attempt);
+    expect(await store.specializations.searchFront(id)).toBeUndefined();
+    expect(await store.specializations.searchFront('nonsense')).toBeUndefined();
+  });
+
   it('keeps the fraction within 0 and 1', async () => {
     const { id, attempt } = await claimed();
     await store.jobs.heartbeat(id, attempt, LEASE_MS, { stage: 'publishing', fraction: 1.0000001 });

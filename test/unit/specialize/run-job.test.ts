@@ -17,6 +17,7 @@ function makeJobs(changes: Partial<JobStore> = {}) {
   const jobs: JobStore = {
     claim: async () => CLAIM,
     heartbeat: async () => ({ lost: false, cancelRequested: false }),
+    cancelRequested: async () => false,
     finish: async (_id, _attempt, outcome) => {
       written.push(outcome.status);
       outcomes.push(outcome);
@@ -138,6 +139,23 @@ describe('a job in the middle of its work', () => {
     const { jobs, written } = makeJobs({ heartbeat: async () => ({ lost: true, cancelRequested: false }) });
     expect(await runJob(makeDeps(jobs, { engine: makeEngine() }), 'a')).toBe('lost');
     expect(written).toEqual([]);
+  });
+
+  it('looks for a cancel several times between two heartbeats, and survives a look that fails', async () => {
+    let looks = 0;
+    let beats = 0;
+    const { jobs, written } = makeJobs({
+      heartbeat: async () => {
+        beats++;
+        return { lost: false, cancelRequested: false };
+      },
+      cancelRequested: async () => {
+        if (++looks === 1) throw AWAY;
+        return looks === 3;
+      },
+    });
+    expect(await runJob(makeDeps(jobs, { engine: makeEngine() }), 'a')).toBe('canceled');
+    expect([looks, beats, written]).toEqual([3, 0, ['canceled']]);
   });
 
   it('is canceled when that is asked for', async () => {
