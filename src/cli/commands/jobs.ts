@@ -39,7 +39,7 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
 });
 
 function addSpecialize(program: Command): void {
-  withExportFlags(withLimits(program.command('specialize').description('constraints in, a verified ONNX model out')))
+  const command = withLimits(program.command('specialize').description('constraints in, a verified ONNX model out'))
     .option('--supernet <id>', 'supernet to cut from')
     .option('--hardware <id>', 'hardware type that the latency is for')
     .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)
@@ -51,8 +51,8 @@ function addSpecialize(program: Command): void {
       '--calibration <dir>',
       'folder of images, for a bundle that has none to calibrate with; they go into the bundle',
     )
-    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger)
-    .action(specialize);
+    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger);
+  withExportFlags(command).action(specialize);
 }
 
 function addEstimate(program: Command): void {

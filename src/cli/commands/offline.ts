@@ -15,20 +15,22 @@ interface ExtractOptions extends CommandOptions, ExportFlags {
 
 /** `extract`, `search` and `evaluate`: parts of the main job that need no database. */
 export function addOffline(program: Command): void {
-  withExportFlags(program.command('extract').description('one sub-network as ONNX, no search'))
+  const extract = program
+    .command('extract')
+    .description('one sub-network as ONNX, no search')
     .requiredOption('--supernet <id>', 'id or folder of a bundle')
     .requiredOption('--arch <file>', 'JSON of the architecture; - reads standard input')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
     .option('--calibrate <dir>', "folder of images to calibrate with (default: the bundle's own)")
-    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger)
-    .action(
-      run<ExtractOptions>(async ({ terminal, config }, options) => {
-        const exported = exportOf(options);
-        const { extractCommand, resolveBundle } = await import('../offline.js');
-        const bundle = await resolveBundle(options.supernet, config.modelDirs);
-        return extractCommand(terminal, bundle, { ...options, archFile: options.arch, exported });
-      }),
-    );
+    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger);
+  withExportFlags(extract).action(
+    run<ExtractOptions>(async ({ terminal, config }, options) => {
+      const exported = exportOf(options);
+      const { extractCommand, resolveBundle } = await import('../offline.js');
+      const bundle = await resolveBundle(options.supernet, config.modelDirs);
+      return extractCommand(terminal, bundle, { ...options, archFile: options.arch, exported });
+    }),
+  );
   withLimits(program.command('search').description('a search alone: the best architecture and the front'))
     .requiredOption('--space <space>', 'id or JSON file of a search space')
     .requiredOption('--predictor <dir>', 'folder of predictor.json, or a published .pth')
