@@ -1,6 +1,11 @@
+import type { SupernetInfo } from '../api/ports.js';
 import { BespokeError } from '../common/errors.js';
 import type { Config } from '../config.js';
 import { startServer } from '../server.js';
+import { maxArch, minArch } from '../space/arch.js';
+import { archCosts } from '../space/costs.js';
+import { parseSpace } from '../space/parse-space.js';
+import type { SearchSpace } from '../space/types.js';
 import { startWorkerProcess } from '../worker-process.js';
 import { EXIT } from './arguments.js';
 import type { Terminal } from './terminal.js';
@@ -44,16 +49,34 @@ export async function serveCommand(terminal: Terminal, config: Config): Promise<
     terminal.print(`  latency    ${model.statistics.join(', ')} of this machine${error}`);
   }
   if (others.length > 0) terminal.print(`  hardware   also ${others.join(', ')}`);
-  terminal.print(`\nTry it:\n  ${curlLine(url)}\n`);
+  const line = curlLine(url, catalog.supernets);
+  if (line !== undefined) terminal.print(`\nTry it:\n  ${line}\n`);
   await stopped;
   terminal.note('stopping');
   await server.close();
   return EXIT.done;
 }
 
-/** A request to paste: holds the connection until the model is ready and answers with the result. */
-function curlLine(url: string): string {
-  const body = JSON.stringify({ constraints: { maxMacs: 3_000_000 } });
+/** A limit for a request to paste, where the space has networks on both sides of it. */
+const EXAMPLE_MACS = 3_000_000;
+
+/** A limit on MACs that some networks of a space keep and others do not. */
+function exampleMacs(space: SearchSpace): number {
+  const [least, most] = [minArch(space), maxArch(space)].map((arch) => archCosts(space, arch).macs) as [number, number];
+  if (least < EXAMPLE_MACS && EXAMPLE_MACS < most) return EXAMPLE_MACS;
+  return Number(((least + most) / 2).toPrecision(2));
+}
+
+/**
+ * A request to paste, for the first supernet that can be searched: holds the connection until the model is ready and answers with the
+ * result. Undefined where none can.
+ */
+function curlLine(url: string, supernets: readonly SupernetInfo[]): string | undefined {
+  const supernet = supernets.find(({ hasPredictor }) => hasPredictor);
+  if (supernet === undefined) return undefined;
+  const named = supernets.length > 1 ? { supernetId: supernet.id } : {};
+  const maxMacs = exampleMacs(parseSpace(supernet.space, supernet.id));
+  const body = JSON.stringify({ ...named, constraints: { maxMacs } });
   return `curl -s ${url}/v1/specializations -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d '${body}'`;
 }
 
