@@ -54,7 +54,7 @@ export type JobEnd = 'notClaimed' | 'finished' | 'canceled' | 'released' | 'lost
 const HEARTBEAT_MS = 250;
 
 /** How often a cancel is looked for between two heartbeats, ms: whoever cancels is answered, and waits for the machine. */
-const CANCEL_LOOK_MS = 40;
+const CANCEL_LOOK_MS = 25;
 
 type Interruption = 'canceled' | 'lost' | 'engineSilent' | 'stopping';
 
