@@ -45,6 +45,18 @@ export function imagesBetween(images: FloatTensor, from: number, to: number): Fl
   return floats([to - from, ...rest], images.data.subarray(from * perImage, to * perImage));
 }
 
+/** Prepared input that is made a batch at a time: a few hundred images of ImageNet's size would be hundreds of MB at once. */
+export interface ImageBatches {
+  readonly count: number;
+  /** Images `from`..`to-1`, float32 `[to - from, C, H, W]`. */
+  between(from: number, to: number): FloatTensor;
+}
+
+const inBatches = (images: FloatTensor): ImageBatches => ({
+  count: images.dims[0] ?? 0,
+  between: (from, to) => imagesBetween(images, from, to),
+});
+
 /** Sums of a layer's batch statistics, weighted by batch size; float64. */
 interface Sums {
   readonly mean: Float64Array;
@@ -77,16 +89,16 @@ function averages(
 /**
  * Computes the batch-normalisation statistics of a sub-network: batches go through in order, each normalised with its own mean and biased
  * variance, and these are averaged with the batch sizes as weights. The same arguments give the same numbers on one machine.
- * @param images prepared input float32 `[N, C, H, W]` of the arch's resolution, N >= 1
+ * @param images prepared input float32 `[N, C, H, W]` of the arch's resolution, N >= 1, whole or made by the batch
  * @throws the signal's reason, checked between batches
  * Source: OFA `set_running_statistics`
  */
 export async function calibrateBatchNorm(
   subnet: Subnet,
-  images: FloatTensor,
+  images: FloatTensor | ImageBatches,
   options: CalibrationOptions,
 ): Promise<BatchNormStatistics> {
-  const [count = 0] = images.dims;
+  const { count, between } = 'dims' in images ? inBatches(images) : images;
   invariant(count >= 1 && options.batch >= 1, () => `calibration of ${count} images in batches of ${options.batch}`);
   const { onnx, outputs } = calibrationModel(subnet);
   const sums = new Map<string, Sums>(
@@ -100,7 +112,7 @@ export async function calibrateBatchNorm(
     for (let from = 0; from < count; from += options.batch) {
       throwIfAborted(options.signal);
       const to = Math.min(from + options.batch, count);
-      const results = await session.run({ [INPUT_NAME]: imagesBetween(images, from, to) });
+      const results = await session.run({ [INPUT_NAME]: between(from, to) });
       for (const { layer, mean, variance } of outputs) {
         addWeighted(sums.get(layer)!.mean, results[mean]!.data, to - from);
         addWeighted(sums.get(layer)!.variance, results[variance]!.data, to - from);

@@ -10,6 +10,7 @@ import { type ExtractedModel, extractSubnet } from '../supernet/extract.js';
 import { sliceSubnet } from '../supernet/slice.js';
 import { storedStatistics } from '../supernet/stored-statistics.js';
 import type { BatchNormStatistics, Bundle, Subnet } from '../supernet/types.js';
+import type { FloatTensor } from '../tensor/tensor.js';
 import { exportedPeakBytes } from './exported.js';
 
 /**
@@ -80,8 +81,11 @@ async function statisticsOf(
       `the bundle "${id}" has neither calibration images nor batch-normalization statistics of its own; a network cannot run without`,
     );
   }
-  const everyImage = Array.from({ length: calibration.count }, (_, index) => index);
-  const images = prepareImages(calibration, everyImage, input, subnet.arch.resolution);
+  const between = (from: number, to: number): FloatTensor => {
+    const indices = Array.from({ length: to - from }, (_, index) => from + index);
+    return prepareImages(calibration, indices, input, subnet.arch.resolution);
+  };
+  const images = { count: calibration.count, between };
   return calibrateBatchNorm(subnet, images, {
     batch: CALIBRATION_BATCH,
     threads: CALIBRATION_THREADS,
