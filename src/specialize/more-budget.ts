@@ -4,6 +4,7 @@ import type { Candidate } from '../search/types.js';
 import { limitBounds } from './confidence.js';
 import { type Predicting, searchOptionsOf } from './search-options.js';
 import type { Constraints, Relaxation, SpecializationRequest } from './types.js';
+import { spreadOver } from './warm-start.js';
 
 /** How much more of a limit on a cost is asked about, and how much less top-1, a fraction: 5 % less of 0.93 would be no question. */
 const MORE = 1.05;
@@ -40,12 +41,6 @@ function loosened(id: Relaxation['id'], limit: number): number {
   return id === 'maxLatencyMs' ? limit * MORE : Math.floor(limit * MORE);
 }
 
-/** Every `n`th of a list, both ends among them. */
-function spread<T>(list: readonly T[], count: number): T[] {
-  if (list.length <= count) return [...list];
-  return Array.from({ length: count }, (_, i) => list[Math.round((i * (list.length - 1)) / (count - 1))] as T); // i < count
-}
-
 interface Asking {
   readonly models: Predicting;
   readonly request: SpecializationRequest;
@@ -68,7 +63,7 @@ function furtherOptions(
     ...options,
     ...(request.objective === 'accuracy' && id !== 'minTop1' ? { frontAxis: id } : {}),
     ...(secondsLeft === undefined ? {} : { maxSeconds: secondsLeft }),
-    warmStart: spread(searched.paretoFront, STARTS).map(({ arch }) => arch),
+    warmStart: spreadOver(searched.paretoFront, STARTS).map(({ arch }) => arch),
     signal,
   };
 }

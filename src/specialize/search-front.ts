@@ -1,5 +1,6 @@
 import type { Candidate } from '../search/types.js';
 import type { SearchFront } from './types.js';
+import { spreadOver } from './warm-start.js';
 
 /** Milliseconds between two fronts: each costs describing up to a thousand candidates. */
 const EVERY_MS = 500;
@@ -19,19 +20,10 @@ export function makeFrontTeller(
   return (evaluations, front) => {
     if (now() - lastMs < EVERY_MS) return {};
     lastMs = now();
-    return { front: { evaluations, axis, points: thinned(front()).map(pointOf) } };
+    return { front: { evaluations, axis, points: spreadOver(front(), POINTS).map(pointOf) } };
   };
 }
 
 function pointOf({ predictedTop1, predictedLatencyMs, macs }: Candidate): SearchFront['points'][number] {
   return { predictedTop1, macs, ...(predictedLatencyMs === undefined ? {} : { predictedLatencyMs }) };
-}
-
-/** Candidates spread over a front, both ends among them. */
-function thinned(front: readonly Candidate[]): readonly Candidate[] {
-  if (front.length <= POINTS) return front;
-  return Array.from(
-    { length: POINTS },
-    (_, i) => front[Math.round((i * (front.length - 1)) / (POINTS - 1))] as Candidate,
-  ); // i < POINTS
 }
