@@ -12,13 +12,15 @@ import { machineLockDir, withMeasurementLock } from './runtime/measurement-lock.
 import type { SearchSpace } from './space/types.js';
 import type { Workbench } from './specialize/specialize.js';
 
-/** Runs of one latency measurement, at least: their median's 99 % interval is then about 2 % wide on a quiet machine. */
+/** Runs of one latency measurement, at least, but for slow networks: their median's 99 % interval is then about 2 % wide on a quiet machine. */
 const LATENCY_SAMPLES = 300;
 /** What is measured on this machine where no latency model says which statistic it predicts. */
 const UNPREDICTED_STATISTIC = 'p50';
 const NOT_HERE: Workbench['measuring'] = { latency: undefined, drift: undefined };
 /** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
 const LATENCY_MAX_MS = 150;
+/** How long the runs of a slow network may take before there are that many, ms: those of ImageNet's size take some 10 ms each. */
+const LATENCY_LONG_MS = 1_500;
 
 /**
  * Measuring on this machine, one measurement at a time; nothing where a profile is not of this machine. Without a profile there is no
@@ -27,7 +29,8 @@ const LATENCY_MAX_MS = 150;
 export function measuringOf(space: SearchSpace, profile: LatencyProfile | undefined): Workbench['measuring'] {
   if (profile !== undefined && !canMeasureHere(profile.hardware)) return NOT_HERE;
   const statistic = profile?.statistic ?? UNPREDICTED_STATISTIC;
-  const options = { threads: 1, statistic, minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS };
+  const runs = { minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS, longMs: LATENCY_LONG_MS };
+  const options = { threads: 1, statistic, ...runs };
   const locked = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     withMeasurementLock(machineLockDir(), work, { signal });
   return {

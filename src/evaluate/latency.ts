@@ -17,6 +17,8 @@ export interface LatencyOptions {
   readonly minSamples?: number;
   /** Time of one model's runs after which no more than the least number is run; 500 ms unless told. */
   readonly maxMs?: number;
+  /** Time of one model's runs after which what its statistic's interval needs is enough; no such time unless told. */
+  readonly longMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -81,6 +83,8 @@ export async function measureLatencies(
       loaded.map(({ run }) => run),
       {
         minSamples: Math.max(options.minSamples ?? 100, samplesNeeded(statistic)),
+        neededSamples: samplesNeeded(statistic),
+        longMs: options.longMs ?? Number.POSITIVE_INFINITY,
         maxMs: options.maxMs ?? 500,
         warmUpRuns: 5,
         burst: 10,

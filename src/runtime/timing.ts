@@ -84,10 +84,17 @@ export function estimate(sorted: Float64Array, statistic: LatencyStatistic): Est
   return { value: quantileOf(sorted, q), low: sorted[ranks.low - 1]!, high: sorted[ranks.high - 1]! };
 }
 
-/** How long to time: at least `minSamples` runs of each, then more until `maxMs` of run time is used per subject. */
+/**
+ * How long to time: at least `minSamples` runs of each, then more until `maxMs` of run time is used per subject. A slow subject that has
+ * used `longMs` is content with `neededSamples`.
+ */
 export interface TimingOptions {
   readonly minSamples: number;
   readonly maxMs: number;
+  /** As many as `minSamples` unless told. */
+  readonly neededSamples?: number;
+  /** No end unless told. */
+  readonly longMs?: number;
   /** Untimed runs of each before the first timed one. */
   readonly warmUpRuns: number;
   /** Timed runs of one subject in a row. */
@@ -115,6 +122,9 @@ export async function timeInterleaved(runs: readonly TimedRun[], options: Timing
   for (const run of runs) for (let i = 0; i < options.warmUpRuns; i++) await run();
   const samples = runs.map((): number[] => []);
   const spent = new Float64Array(runs.length);
+  const { minSamples, maxMs, neededSamples = minSamples, longMs = Number.POSITIVE_INFINITY } = options;
+  const wantsMore = (count: number, ms: number): boolean =>
+    count < (ms < longMs ? minSamples : neededSamples) || ms < maxMs;
   let active = runs.map((_, i) => i);
   while (active.length > 0) {
     for (const i of active) {
@@ -127,7 +137,7 @@ export async function timeInterleaved(runs: readonly TimedRun[], options: Timing
         spent[i]! += ms;
       }
     }
-    active = active.filter((i) => samples[i]!.length < options.minSamples || spent[i]! < options.maxMs);
+    active = active.filter((i) => wantsMore(samples[i]!.length, spent[i]!));
   }
   return samples.map((list) => Float64Array.from(list).sort());
 }

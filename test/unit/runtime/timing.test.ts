@@ -102,6 +102,14 @@ describe('interleaved timing', () => {
     }
   });
 
+  it('asks no more than what is needed of a subject that has taken long', async () => {
+    const run = async (): Promise<void> => undefined;
+    const slow = { ...options, minSamples: 30, neededSamples: 5 };
+    const counts = async (longMs: number) => (await timeInterleaved([run], { ...slow, longMs }))[0]?.length;
+    expect(await counts(0)).toBe(6); // a whole burst
+    expect(await counts(60_000)).toBe(30);
+  });
+
   it('stops when told to', async () => {
     const run = async (): Promise<void> => undefined;
     await expect(timeInterleaved([run], { ...options, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
