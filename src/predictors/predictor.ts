@@ -39,12 +39,12 @@ export interface AccuracyPredictor {
   asObjective(): Objective;
   /**
    * Where the measured top-1 (on the label images) lies with probability `confidence`, by the residuals of held-out architectures;
-   * of an imported predictor none are known, and all that is sure is 0 to 1.
+   * undefined of an imported predictor, of which none are known.
    * @param score a predicted top-1, fraction
    * @param confidence 0..1, exclusive; as high as the residuals allow (300 of them: 0.996)
    * @throws BespokeError `invalid-request` for a higher one
    */
-  interval(score: number, confidence: number): Interval;
+  interval(score: number, confidence: number): Interval | undefined;
   /**
    * How far the measured top-1 may lie below a score: it is at least `score - shortfall(confidence)` with that probability, by the same
    * residuals. Negative where the predictor mostly guesses too low.
@@ -106,8 +106,8 @@ function tooConfident(count: number, confidence: number): BespokeError {
   );
 }
 
-function intervalOf(card: PredictorCard, value: number, confidence: number): Interval {
-  if (card.imported !== undefined) return { low: 0, high: 1 };
+function intervalOf(card: PredictorCard, value: number, confidence: number): Interval | undefined {
+  if (card.imported !== undefined) return undefined;
   const half = conformalQuantile(card.absoluteResiduals, confidence);
   if (half === undefined) throw tooConfident(card.absoluteResiduals.length, confidence);
   return fractionInterval(value, half);

@@ -63,11 +63,19 @@ export function rejectedSection(rejected: ReportView['rejected']): SafeHtml {
   return html`<section><h2>Candidates turned down before it</h2>${items}</section>`;
 }
 
+/** Classes that are named in the text; more of them are folded away. */
+const SHOWN_CLASSES = 50;
+
+function classesNote(classNames: readonly string[]): SafeHtml {
+  const names = classNames.join(', ');
+  if (classNames.length <= SHOWN_CLASSES) return html`<p class="note">Classes in order: ${names}.</p>`;
+  return html`<details><summary>The ${formatCount(classNames.length)} classes in order</summary><p class="note">${names}</p></details>`;
+}
+
 /** What to feed the model, and code that does it. */
 export function runSection(view: ReportView): SafeHtml {
   const { classNames } = view.input;
-  const classes =
-    classNames === undefined ? html`` : html`<p class="note">Classes in order: ${classNames.join(', ')}.</p>`;
+  const classes = classNames === undefined ? html`` : classesNote(classNames);
   return html`<section><h2>Run it</h2>
 <p>${inputSentence(view)}</p>${classes}
 <h3>JavaScript (onnxruntime-node)</h3>

@@ -43,9 +43,10 @@ export function withIntervals(
     ms === undefined || models.latency === undefined
       ? undefined
       : latencyInterval(models.latency.profile, ms, INTERVAL_CONFIDENCE);
+  const top1Interval = models.predictor.interval(candidate.predictedTop1, INTERVAL_CONFIDENCE);
   return {
     ...candidate,
-    predictedTop1Interval: models.predictor.interval(candidate.predictedTop1, INTERVAL_CONFIDENCE),
+    ...(top1Interval === undefined ? {} : { predictedTop1Interval: top1Interval }),
     ...(interval === undefined ? {} : { predictedLatencyIntervalMs: interval }),
     ...(bounds.top1Shortfall === 0 ? {} : { predictedTop1Lower: candidate.predictedTop1 - bounds.top1Shortfall }),
     ...(bounds.latencyFactor === 1 || ms === undefined ? {} : { predictedLatencyUpperMs: ms * bounds.latencyFactor }),

@@ -118,6 +118,15 @@ describe('the report page', () => {
     }
   });
 
+  it('names few classes in the text and folds many away', async () => {
+    const view = sampleView();
+    expect(await reportPage(view)).toContain('Classes in order: T-shirt, Trouser');
+    const classNames = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
+    const page = await reportPage({ ...view, input: { ...view.input, classNames } });
+    expect(page).toMatch(/<details><summary>The 1,000 classes in order<\/summary>[^<]*<p[^>]*>class 0, .*class 999/);
+    expect(openTags(page)).toEqual([]);
+  });
+
   it('is the same text for the same report', async () => {
     expect(await reportPage(sampleView())).toBe(await reportPage(sampleView()));
   });

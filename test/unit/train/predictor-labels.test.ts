@@ -121,7 +121,7 @@ describe('training from labels', () => {
     const unseen = listArchs(space, 900, 9).map((listed) => labelOf(listed, 0));
     const scores = await predictor.score(unseen.map(({ arch }) => arch));
     const inside = unseen.filter(({ top1 }, i) => {
-      const { low, high } = predictor.interval(scores[i]!, 0.9);
+      const { low, high } = predictor.interval(scores[i]!, 0.9) ?? { low: 1, high: 0 };
       return low <= top1 && top1 <= high;
     });
     await predictor.release();
