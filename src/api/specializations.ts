@@ -1,8 +1,8 @@
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson, sha256 } from '../common/hash.js';
 import type { HistoryFilter } from '../specialize/ports.js';
-import type { SpecializationRow, Status } from '../specialize/types.js';
-import { answerKeyOf } from './answer-key.js';
+import type { SpecializationRequest, SpecializationRow, Status } from '../specialize/types.js';
+import { answerKeyOf, frontKeyOf } from './answer-key.js';
 import { type Call, type Handler, hasTag, sendJson } from './call.js';
 import { historyCsv } from './csv.js';
 import { type CreateBody, fillRequest } from './defaults.js';
@@ -10,6 +10,7 @@ import { isFinished, requireRow, waitUntilFinished } from './follow.js';
 import type { ApiDeps } from './ports.js';
 import { preferredWaitSeconds } from './prefer.js';
 import { sendProblem } from './problem.js';
+import { resolveWarmStart } from './warm-start.js';
 
 const DEFAULT_PAGE = 50;
 /** Seconds after which looking again is worth it: a specialization takes some seconds. */
@@ -32,6 +33,11 @@ export function sendTagged({ req, res, accepted }: Call, text: string): void {
   else res.type(accepted).send(text);
 }
 
+/** The request with the fronts that its search begins with. */
+function withWarmStart(request: SpecializationRequest, ids: readonly string[]): SpecializationRequest {
+  return ids.length === 0 ? request : { ...request, search: { ...request.search, warmStart: ids } };
+}
+
 /** POST /v1/specializations */
 export function makeCreate({ specializations, queue, catalog, settings }: Deps): Handler {
   let waiting = 0;
@@ -50,11 +56,16 @@ export function makeCreate({ specializations, queue, catalog, settings }: Deps):
     const request = fillRequest(body, catalog);
     const problem = await catalog.checkFeasible(request);
     if (problem !== undefined) return sendProblem(res, problem, call.requestId);
-    const key = req.get('Idempotency-Key');
-    const idempotency = key === undefined ? undefined : { key, bodyHash: sha256(canonicalJson(call.body)) };
+    const given = req.get('Idempotency-Key');
+    const bodyHash = sha256(canonicalJson(call.body));
+    const idempotency = given === undefined ? undefined : { key: given, bodyHash };
     const isFresh = body.search?.fresh ?? false;
-    const answer = { key: answerKeyOf(request, catalog, settings.version), isFresh };
-    const { row: stored, created } = await specializations.create(request, idempotency, answer);
+    const warmStart = body.search?.warmStart ?? false;
+    const frontKey = frontKeyOf(request, catalog);
+    const key = answerKeyOf(request, { catalog, version: settings.version, warmStart });
+    const begun = withWarmStart(request, await resolveWarmStart(specializations, frontKey, warmStart));
+    const answer = { key, frontKey, isFresh };
+    const { row: stored, created } = await specializations.create(begun, idempotency, answer);
     log.info({ specializationId: stored.id, created, storedAnswerOf: stored.storedAnswerOf }, 'specialization stored');
     if (created && !isFinished(stored)) await enqueue(stored.id, { queue, log });
     const seconds = preferredWaitSeconds(req.get('Prefer'));

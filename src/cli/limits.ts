@@ -63,7 +63,7 @@ export const withLimits = (command: Command): Command =>
     );
 
 /** The `search` of a request. */
-export const searchOf = ({ evaluations, confidence, maxSeconds }: LimitOptions): SearchRequest => ({
+export const searchOf = ({ evaluations, confidence, maxSeconds }: LimitOptions): Omit<SearchRequest, 'warmStart'> => ({
   evaluations,
   ...(confidence === undefined ? {} : { confidence }),
   ...(maxSeconds === undefined ? {} : { maxSeconds }),

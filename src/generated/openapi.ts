@@ -462,6 +462,11 @@ export interface components {
                  *     split-conformal bounds, by networks held out of the models); without it, the predictions themselves.
                  */
                 confidence?: number;
+                /**
+                 * @description Begin with the fronts of earlier specializations of the same bundle and latency model: `true` takes the newest four, ids
+                 *     name them. The row and the report say which; naming them again gives the same search. By default false.
+                 */
+                warmStart?: boolean | components["schemas"]["Id"][];
                 /** @description True: search again, even where an equal request has a stored answer. By default false. */
                 fresh?: boolean;
             };
@@ -504,6 +509,7 @@ export interface components {
                 evaluations: number;
                 maxSeconds?: number;
                 confidence?: number;
+                warmStart?: components["schemas"]["Id"][];
             };
             verify: {
                 /** @enum {string} */
@@ -707,6 +713,8 @@ export interface components {
             searchHistory: components["schemas"]["SearchPoint"][];
             /** @description The time limit ended the search before its evaluations were used. */
             searchCutShort: boolean;
+            /** @description The specializations whose fronts the search began with. */
+            warmStart?: components["schemas"]["Id"][];
             /** @description What a little more of each limit would buy. */
             moreBudget?: components["schemas"]["Relaxation"][];
             /** @description The specialization whose answer this is. */

@@ -1,5 +1,6 @@
 import type { Problem } from '../common/errors.js';
 import type { Sha256 } from '../common/hash.js';
+import type { Arch } from '../space/types.js';
 import type {
   ArtifactInfo,
   JobProgress,
@@ -36,6 +37,8 @@ export interface HistoryPage {
 /** What names everything that an answer depends on, and whether a stored one will do. */
 export interface AnswerKey {
   readonly key: Sha256;
+  /** Names bundle and latency model alone. */
+  readonly frontKey: Sha256;
   /** True: search again, whatever is stored. */
   readonly isFresh: boolean;
 }
@@ -55,6 +58,11 @@ export interface SpecializationStore {
   get(id: string): Promise<SpecializationRow | undefined>;
   list(filter: HistoryFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<HistoryPage>;
   report(id: string): Promise<Report | undefined>;
+  /**
+   * Succeeded rows that were searched for with this front key, newest first.
+   * @param among only these, in the order given
+   */
+  withFronts(frontKey: Sha256, limit: number, among?: readonly string[]): Promise<readonly string[]>;
   /** The front so far of a running search, as last told; undefined before the first one, and when nothing runs. */
   searchFront(id: string): Promise<SearchFront | undefined>;
   /** queued -> canceled at once; running -> `cancelRequested`; a finished row is left as it is. Undefined: no such row. */
@@ -71,6 +79,14 @@ export interface Claim {
   readonly attempt: number;
   readonly request: SpecializationRequest;
   readonly createdAt: string;
+  /** The fronts that the request's `search.warmStart` names, as far as their rows are still there, each ascending in cost. */
+  readonly earlierFronts?: readonly EarlierFront[];
+}
+
+/** Architectures that an earlier search found. */
+export interface EarlierFront {
+  readonly id: string;
+  readonly archs: readonly Arch[];
 }
 
 /** The same rows, as a worker sees them. Every write carries the attempt and does nothing once the lease went to another. */

@@ -86,6 +86,7 @@ export function makeReport(
     intervalConfidence: INTERVAL_CONFIDENCE,
     searchHistory: searched.history,
     searchCutShort: searched.cutShort,
+    ...(claim.earlierFronts === undefined ? {} : { warmStart: claim.earlierFronts.map(({ id }) => id) }),
     moreBudget: parts.moreBudget,
     layers: delivery.layers.map((layer) => {
       const latencyMs = perLayer.get(layer.name);

@@ -20,6 +20,7 @@ import { makeFrontTeller } from './search-front.js';
 import { frontAxisOf, searchOptionsOf } from './search-options.js';
 import type { Check, JobProgress, MeasuredFigures, Outcome, RejectedCandidate, Relaxation } from './types.js';
 import { type Measuring, verify } from './verify.js';
+import { warmArchs } from './warm-start.js';
 
 /** A bundle in memory with everything that predicts and measures it here. */
 export interface Workbench {
@@ -77,7 +78,7 @@ type SearchableBench = Workbench & { readonly predictor: AccuracyPredictor };
 
 async function runSearch(
   bench: SearchableBench,
-  { request }: Claim,
+  { request, earlierFronts = [] }: Claim,
   { signal, onProgress }: Work,
 ): Promise<SearchResult> {
   const frontNow = makeFrontTeller(bench.now, frontAxisOf(request));
@@ -85,6 +86,10 @@ async function runSearch(
     return await search({
       ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
       signal,
+      warmStart: warmArchs(
+        earlierFronts.map(({ archs }) => archs),
+        request.search.evaluations,
+      ),
       onProgress: ({ evaluations, bestTop1 }, front) =>
         onProgress({
           stage: 'searching',

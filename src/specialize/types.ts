@@ -31,6 +31,8 @@ export interface SearchRequest {
    * without it, the predictions themselves.
    */
   readonly confidence?: number;
+  /** Succeeded specializations of the same bundle and latency model whose fronts the search begins with, in this order. */
+  readonly warmStart?: readonly string[];
 }
 
 /** A whole request with every default filled in; what the row keeps and the worker reads. */
@@ -138,6 +140,8 @@ export interface Report {
   readonly searchHistory: readonly SearchPoint[];
   /** True: the time limit ended the search before its evaluations were used. */
   readonly searchCutShort: boolean;
+  /** The specializations whose fronts the search began with: of those that the request names, the ones that were still there. */
+  readonly warmStart?: readonly string[];
   /** What a little more of each limit would buy; absent in reports of older versions. */
   readonly moreBudget?: readonly Relaxation[];
   /** The specialization whose answer this is; absent where it was searched for. */

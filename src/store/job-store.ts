@@ -1,7 +1,7 @@
 import type { Problem } from '../common/errors.js';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import type { Claim, JobStore } from '../specialize/ports.js';
-import type { JobProgress, Outcome, SpecializationRequest } from '../specialize/types.js';
+import type { Claim, EarlierFront, JobStore } from '../specialize/ports.js';
+import type { JobProgress, Outcome, Report, SpecializationRequest } from '../specialize/types.js';
 import { addArtifact } from './artifact-store.js';
 import { isUuid } from './cursor.js';
 import { guarded } from './database-error.js';
@@ -74,12 +74,26 @@ async function claim(
       AND (${served}::text[] IS NULL OR supernet_id = ANY (${served}::text[]))
     RETURNING attempt, request, created_at`;
   if (taken === undefined) return undefined;
+  const request = fromJson<SpecializationRequest>(taken.request);
+  const earlierFronts = await readFronts(prisma, request.search.warmStart ?? []);
   return {
     id,
     attempt: taken.attempt,
-    request: fromJson<SpecializationRequest>(taken.request),
+    request,
     createdAt: taken.created_at.toISOString(),
+    ...(earlierFronts.length === 0 ? {} : { earlierFronts }),
   };
+}
+
+/** The fronts of earlier rows, in the order given; a row that is gone has none. */
+async function readFronts(prisma: PrismaClient, ids: readonly string[]): Promise<EarlierFront[]> {
+  const fronts: EarlierFront[] = [];
+  for (const id of ids) {
+    const stored = await prisma.specialization.findUnique({ where: { id }, select: { report: true } });
+    const report = fromJson<Report | null | undefined>(stored?.report);
+    if (report) fronts.push({ id, archs: report.paretoFront.map(({ arch }) => arch) });
+  }
+  return fronts;
 }
 
 async function heartbeat(

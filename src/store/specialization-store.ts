@@ -46,6 +46,7 @@ export function makeSpecializationStore(prisma: PrismaClient): SpecializationSto
     get: (id) => guarded(() => find(prisma, id)),
     list: (filter, page) => guarded(() => list(prisma, filter, page)),
     report: (id) => guarded(() => report(prisma, id)),
+    withFronts: (frontKey, limit, among) => guarded(() => withFronts(prisma, { frontKey, limit, among })),
     searchFront: (id) => guarded(() => searchFront(prisma, id)),
     requestCancel: (id) => guarded(() => requestCancel(prisma, id)),
     remove: (id) => guarded(() => remove(prisma, id)),
@@ -71,7 +72,7 @@ async function insert(prisma: PrismaClient, { request, answer, idempotency }: Cr
     }),
   };
   if (answer === undefined) return created(await prisma.specialization.create({ data, omit: LIGHT }));
-  const keyed = { ...data, answerKey: answer.key };
+  const keyed = { ...data, answerKey: answer.key, frontKey: answer.frontKey };
   const answered = answer.isFresh ? undefined : await insertAnswered(prisma, keyed, request);
   return created(answered ?? (await prisma.specialization.create({ data: keyed, omit: LIGHT })));
 }
@@ -145,6 +146,25 @@ async function report(prisma: PrismaClient, id: string): Promise<Report | undefi
   if (!isUuid(id)) return undefined;
   const stored = await prisma.specialization.findUnique({ where: { id }, select: { report: true } });
   return fromJson<Report | null | undefined>(stored?.report) ?? undefined;
+}
+
+async function withFronts(
+  prisma: PrismaClient,
+  { frontKey, limit, among }: { frontKey: string; limit: number; among: readonly string[] | undefined },
+): Promise<readonly string[]> {
+  const asked = among?.filter(isUuid);
+  const rows = await prisma.specialization.findMany({
+    where: {
+      frontKey,
+      status: 'succeeded',
+      ...(asked === undefined ? { storedAnswerOf: null } : { id: { in: asked } }),
+    },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit,
+    select: { id: true },
+  });
+  const found = rows.map(({ id }) => id);
+  return asked === undefined ? found : asked.filter((id) => found.includes(id));
 }
 
 async function searchFront(prisma: PrismaClient, id: string): Promise<SearchFront | undefined> {

@@ -135,6 +135,13 @@ function makeStore({ rows, reports, fronts, faults }: Tables): SpecializationSto
       up();
       return reports.get(id);
     },
+    withFronts: async (_frontKey, limit, among) => {
+      up();
+      const fit = (row: SpecializationRow): boolean =>
+        row.status === 'succeeded' && (among === undefined ? row.storedAnswerOf === null : among.includes(row.id));
+      const ids = [...rows.values()].filter(fit).map(({ id }) => id);
+      return ids.reverse().slice(0, limit);
+    },
     searchFront: async (id) => {
       up();
       return fronts.get(id);

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => empty(store.url));
 
-const ANSWER = { key: sha256('everything'), isFresh: false };
+const ANSWER = { key: sha256('everything'), frontKey: sha256('bundle'), isFresh: false };
 const MODEL = makeModel(2_000_000);
 
 async function finish(id: string, outcome: Outcome): Promise<void> {
@@ -101,5 +101,32 @@ describe('stored answers', () => {
       if (row.status === 'queued') continue; // it came after the removal
       expect(await store.artifacts.info(row.result?.artifact.sha256 ?? '')).toBeDefined();
     }
+  });
+});
+
+describe('earlier fronts', () => {
+  it('are those of rows that were searched for with the same bundle and latency model, newest first', async () => {
+    const [first, second] = [await searched(), await searched()];
+    await store.specializations.create(makeRequest(), undefined, ANSWER); // was given a stored answer
+    const elsewhere = { ...ANSWER, frontKey: sha256('another bundle'), isFresh: true };
+    const { row: other } = await store.specializations.create(makeRequest(), undefined, elsewhere);
+    await finish(other.id, makeSucceeded(MODEL));
+    await store.specializations.create(makeRequest(), undefined, { ...ANSWER, isFresh: true }); // waits
+    expect(await store.specializations.withFronts(ANSWER.frontKey, 9)).toEqual([second.id, first.id]);
+    expect(await store.specializations.withFronts(ANSWER.frontKey, 1)).toEqual([second.id]);
+    const asked = [first.id, other.id, 'nonsense', second.id];
+    expect(await store.specializations.withFronts(ANSWER.frontKey, 9, asked)).toEqual([first.id, second.id]);
+  });
+
+  it('reach the worker in the order of the request, without those that are gone', async () => {
+    const [first, second] = [await searched(), await searched(makeSucceeded(MODEL, { archId: 'a2' }))];
+    const warmStart = [second.id, first.id];
+    const request = makeRequest({ search: { evaluations: 1000, warmStart } });
+    const { row } = await store.specializations.create(request, undefined, { ...ANSWER, isFresh: true });
+    await store.specializations.remove(second.id);
+    const claim = await store.jobs.claim(row.id, 'w', LEASE_MS);
+    expect(claim?.request).toEqual(request);
+    const front = (await store.specializations.report(first.id))?.paretoFront.map(({ arch }) => arch);
+    expect(claim?.earlierFronts).toEqual([{ id: first.id, archs: front }]);
   });
 });

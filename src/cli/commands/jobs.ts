@@ -10,6 +10,7 @@ interface SpecializeOptions extends LimitOptions, ExportFlags {
   readonly label?: Record<string, string>;
   readonly skipLatency?: boolean;
   readonly fresh?: boolean;
+  readonly warmStart?: boolean;
   readonly out: string;
   readonly report?: string;
   readonly calibration?: string;
@@ -24,7 +25,11 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
     constraints: constraintsOf(options),
     seed: options.seed,
     ...(options.objective === undefined ? {} : { objective: options.objective }),
-    search: { ...searchOf(options), ...(options.fresh === true ? { fresh: true } : {}) },
+    search: {
+      ...searchOf(options),
+      ...(options.fresh === true ? { fresh: true } : {}),
+      ...(options.warmStart === true ? { warmStart: true } : {}),
+    },
     ...(options.supernet === undefined ? {} : { supernetId: options.supernet }),
     ...(options.hardware === undefined ? {} : { hardwareId: options.hardware }),
     ...(options.label === undefined ? {} : { labels: options.label }),
@@ -44,6 +49,7 @@ function addSpecialize(program: Command): void {
     .option('--hardware <id>', 'hardware type that the latency is for')
     .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)
     .option('--skip-latency', 'do not measure the latency here')
+    .option('--warm-start', 'begin with the fronts of earlier specializations of the same supernet and hardware')
     .option('--fresh', 'search again, even where an equal request has a stored answer')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
     .option('--report <file>', 'where the report (JSON) goes')
