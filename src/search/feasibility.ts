@@ -1,5 +1,5 @@
 import type { Arch, SearchSpace } from '../space/types.js';
-import { type AdditiveCost, type Allowed, deepest, leastOf, takeApart } from './additive.js';
+import { type AdditiveCost, type Allowed, deepest, leastOf, takeApart } from './block-parts.js';
 import { type Genetics, type Genome, makeGenetics, toArch } from './genome.js';
 import { neighbors } from './swaps.js';
 import type { Constraint } from './types.js';

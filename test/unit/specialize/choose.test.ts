@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../../../src/search/types.js';
 import type { ArchId } from '../../../src/space/types.js';
-import { nextCandidate } from '../../../src/specialize/choose.js';
+import { nextCandidate, top1Shortfall } from '../../../src/specialize/choose.js';
 
 const candidate = (id: string, predictedTop1: number, predictedLatencyMs: number): Candidate => ({
   arch: { spaceId: 's', kernelSizes: [], expandRatios: [], depths: [], resolution: 8 },
@@ -31,6 +31,26 @@ describe('nextCandidate', () => {
   it('takes the fastest one left when none is expected to keep the budget', () => {
     const tried = new Set(['fast']);
     expect(nextCandidate({ front, tried, maxLatencyMs: 1, latencyRatio: 1 })?.archId).toBe('middle');
+  });
+
+  it('takes the cheapest one that is accurate enough for the objectives latency and macs, else the most accurate', () => {
+    for (const objective of ['latency', 'macs'] as const) {
+      const at = (minTop1?: number, tried: readonly string[] = []) => {
+        const state = { front, objective, tried: new Set(tried), maxLatencyMs: undefined, latencyRatio: 1 };
+        return nextCandidate({ ...state, ...(minTop1 === undefined ? {} : { minTop1 }) })?.archId;
+      };
+      expect(at()).toBe('fast');
+      expect(at(0.91)).toBe('middle');
+      expect(at(0.91, ['middle'])).toBe('slow');
+      expect(at(0.99)).toBe('slow');
+      expect(at(0.99, ['slow'])).toBe('middle');
+    }
+  });
+
+  it('expects of the next one what measuring fell short of predictions so far, and never a gain', () => {
+    expect(top1Shortfall([])).toBe(0);
+    expect(top1Shortfall([0.01, -0.02, 0.03])).toBe(0.01);
+    expect(top1Shortfall([-0.02])).toBe(0);
   });
 
   it('ends when all were tried', () => {
