@@ -1,7 +1,6 @@
 import type { Arch, SearchSpace } from '../space/types.js';
 import { type AdditiveCost, type Allowed, deepest, leastOf, takeApart } from './block-parts.js';
-import { type Genetics, type Genome, makeGenetics, toArch } from './genome.js';
-import { neighbors } from './swaps.js';
+import { type Genetics, type Genome, makeGenetics, normalize, toArch } from './genome.js';
 import type { Constraint } from './types.js';
 
 /** The one cost that combines by maximum over the blocks: it limits each block by itself. */
@@ -195,6 +194,18 @@ function examine(level: Level): Proof | 'fits' | undefined {
   return proveByWeights(level, scaled);
 }
 
+/** A genome, and every one that differs from it in one active gene. */
+function around(genetics: Genetics, genome: Genome): Genome[] {
+  const genomes = [genome];
+  genetics.values.forEach((count, gene) => {
+    for (let value = 0; value < count; value++) {
+      const made = normalize(genetics, genome.with(gene, value));
+      if (value !== genome[gene] && made[gene] === value) genomes.push(made); // else the gene's slot is inactive
+    }
+  });
+  return genomes;
+}
+
 /** What a descent lowers: the first figure, where that ties the second. */
 type Aim = (excesses: Excesses) => readonly [number, number];
 
@@ -202,8 +213,8 @@ type Aim = (excesses: Excesses) => readonly [number, number];
 function descend(problem: Problem, start: Genome, aim: Aim): { readonly genome: Genome; readonly excesses: Excesses } {
   let genome = start;
   for (let step = 0; ; step++) {
-    const around = neighbors(problem.genetics, genome).map((neighbor) => neighbor.genome);
-    const rows = excessesOf(problem, around);
+    const steps = around(problem.genetics, genome);
+    const rows = excessesOf(problem, steps);
     let best = 0; // the genome itself
     let lowest = aim(rows[0]!);
     rows.forEach((row, index) => {
@@ -211,7 +222,7 @@ function descend(problem: Problem, start: Genome, aim: Aim): { readonly genome: 
       if (value[0] < lowest[0] || (value[0] === lowest[0] && value[1] < lowest[1])) [best, lowest] = [index, value];
     });
     if (best === 0 || step === MAX_STEPS) return { genome, excesses: rows[0]! };
-    genome = around[best]!;
+    genome = steps[best]!;
   }
 }
 
