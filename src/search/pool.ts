@@ -12,17 +12,24 @@ const NICHE_PARENT_CHANCE = 0.2;
 /** Best architectures kept per resolution: resolutions that lag behind are not forgotten before they are worked out. */
 const NICHE_SIZE = 50;
 
+/** Two parents; where the first is of the front, what a child may cost along its axis to improve on it. */
+export interface Parents {
+  readonly first: Scored;
+  readonly second: Scored;
+  readonly ceiling: number;
+}
+
 /** What a search holds on to: its best architectures and its front. Mutable: `absorb` changes it. */
 export interface Pool {
-  /** By descending score. */
+  /** By descending merit. */
   readonly elite: readonly Scored[];
   /** By ascending cost, none dominated. */
   readonly front: readonly Scored[];
   absorb(scored: readonly Scored[]): void;
-  /** The best of one resolution, drawn uniformly, by descending score. The pool must not be empty. */
+  /** The best of one resolution, drawn uniformly, by descending merit. The pool must not be empty. */
   pickNiche(rng: Rng): readonly Scored[];
   /** Two parents: mostly from the elite, the better the likelier. The pool must not be empty. */
-  pickParents(rng: Rng): readonly [Scored, Scored];
+  pickParents(rng: Rng): Parents;
 }
 
 /** Drops the inner points that add the least area to the front; the ends stay. */
@@ -39,45 +46,75 @@ function thinned(front: readonly Scored[]): Scored[] {
   return kept.sort((a, b) => a.index - b.index).map(({ index }) => front[index]!);
 }
 
-/** The best of two lists, by descending score. */
-function best(known: readonly Scored[], scored: readonly Scored[], size: number): Scored[] {
-  return [...known, ...scored].sort((a, b) => b.score - a.score || a.cost - b.cost).slice(0, size);
+/** The first index of a list at which `isPast` holds; it must hold from there on. */
+function firstWhere(length: number, isPast: (index: number) => boolean): number {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isPast(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
-/** One of a list by descending score; squaring favors the first. */
+/** Whether a front has a point that is as good and costs no more. */
+function isCovered(front: readonly Scored[], { score, cost }: Scored): boolean {
+  const after = firstWhere(front.length, (index) => front[index]!.cost > cost);
+  return after > 0 && front[after - 1]!.score >= score; // scores ascend with costs
+}
+
+/** One of a list by descending merit; squaring favors the first. */
 function pickRanked(list: readonly Scored[], rng: Rng): Scored {
   return list[Math.floor(rng.next() ** 2 * list.length)]!;
 }
 
-/** An empty pool. */
-export function makePool(): Pool {
-  let elite: readonly Scored[] = [];
+/** What is better has more of it. */
+export type Merit = (scored: Scored) => number;
+
+/** An empty pool. @param merit by which the elite is chosen: the score, or less where the goal is another */
+export function makePool(merit: Merit): Pool {
+  const isAhead = (a: Scored, b: Scored): boolean => merit(a) > merit(b) || (merit(a) === merit(b) && a.cost < b.cost);
+  const elite: Scored[] = [];
+  const niches = new Map<number, Scored[]>();
   let front: readonly Scored[] = [];
-  const niches = new Map<number, readonly Scored[]>();
+  const insert = (list: Scored[], scored: Scored, size: number): void => {
+    const last = list[list.length - 1];
+    if (list.length === size && last !== undefined && !isAhead(scored, last)) return;
+    list.splice(
+      firstWhere(list.length, (index) => isAhead(scored, list[index]!)),
+      0,
+      scored,
+    );
+    if (list.length > size) list.pop();
+  };
   const pickNiche = (rng: Rng): readonly Scored[] => rng.pick([...niches.values()]);
   return {
-    get elite() {
-      return elite;
-    },
+    elite,
     get front() {
       return front;
     },
     absorb: (scored) => {
-      if (scored.length === 0) return;
-      elite = best(elite, scored, ELITE_SIZE);
-      for (const resolution of new Set(scored.map(({ arch }) => arch.resolution))) {
-        const members = scored.filter(({ arch }) => arch.resolution === resolution);
-        niches.set(resolution, best(niches.get(resolution) ?? [], members, NICHE_SIZE));
+      for (const each of scored) {
+        insert(elite, each, ELITE_SIZE);
+        const niche = niches.get(each.arch.resolution) ?? [];
+        if (niche.length === 0) niches.set(each.arch.resolution, niche);
+        insert(niche, each, NICHE_SIZE);
       }
-      const grown = paretoFront([...front, ...scored]);
+      const better = scored.filter((each) => !isCovered(front, each));
+      if (better.length === 0) return;
+      const grown = paretoFront([...front, ...better]);
       front = grown.length > FRONT_LIMIT ? thinned(grown) : grown;
     },
     pickNiche,
     pickParents: (rng) => {
       const draw = rng.next();
-      if (draw < FRONT_PARENT_CHANCE) return [rng.pick(front), pickRanked(elite, rng)];
+      if (draw < FRONT_PARENT_CHANCE) {
+        const at = rng.int(front.length);
+        const second = front[Math.max(0, Math.min(front.length - 1, at + rng.int(7) - 3))]!; // one nearby
+        return { first: front[at]!, second, ceiling: front[at]!.cost };
+      }
       const from = draw < FRONT_PARENT_CHANCE + NICHE_PARENT_CHANCE ? pickNiche(rng) : elite;
-      return [pickRanked(from, rng), pickRanked(from, rng)];
+      return { first: pickRanked(from, rng), second: pickRanked(from, rng), ceiling: Number.POSITIVE_INFINITY };
     },
   };
 }

@@ -1,9 +1,9 @@
 import { invariant } from '../common/invariant.js';
 import type { Arch } from '../space/types.js';
-import { type CostFunction, meetsAll } from './costs.js';
 import { type Genetics, type Genome, genomeKey, toArch } from './genome.js';
+import type { Limits } from './limits.js';
 import type { Surrogate } from './surrogate.js';
-import type { Constraint, Objective } from './types.js';
+import type { Objective } from './types.js';
 
 /** A scored, feasible architecture. */
 export interface Scored {
@@ -18,69 +18,72 @@ export interface Scored {
 export interface Scorer {
   readonly evaluations: number;
   readonly remaining: number;
-  wasScored(genome: Genome): boolean;
+  /** The score of a genome that was scored. */
+  scoreOf(genome: Genome): number | undefined;
   /**
    * Scores those genomes that are new and meet every constraint, in order, as far as the budget goes.
-   * Constraints are checked first, so nothing infeasible costs an evaluation.
+   * Constraints are checked first, so nothing infeasible costs an evaluation but what is asked for.
+   * @param regardless genomes to score also where they break a constraint: what a change gains is worth knowing before it is paid for
+   * @returns the feasible ones among those that were new
    */
-  score(genomes: readonly Genome[]): Promise<Scored[]>;
+  score(genomes: readonly Genome[], regardless?: readonly Genome[]): Promise<Scored[]>;
 }
 
 export interface ScorerParts {
   readonly genetics: Genetics;
   readonly objective: Objective;
-  readonly constraints: readonly Constraint[];
-  readonly axis: CostFunction;
+  readonly limits: Limits;
   readonly surrogate: Surrogate;
   /** Evaluations that may be spent. */
   readonly budget: number;
 }
 
 /** Makes a scorer that has scored nothing yet. */
-export function makeScorer({ genetics, objective, constraints, axis, surrogate, budget }: ScorerParts): Scorer {
-  const scored = new Set<number>();
-  /** New genomes of a batch, each once, with their archs. */
-  const freshOnes = (genomes: readonly Genome[]): { genome: Genome; key: number; arch: Arch }[] => {
-    const keys = new Set<number>();
-    const fresh: { genome: Genome; key: number; arch: Arch }[] = [];
+export function makeScorer({ genetics, objective, limits, surrogate, budget }: ScorerParts): Scorer {
+  const scores = new Map<number, number>();
+  /** New genomes of a batch, each once, with their keys. */
+  const freshOnes = (genomes: readonly Genome[]): { genomes: Genome[]; keys: number[] } => {
+    const seen = new Set<number>();
+    const fresh = { genomes: [] as Genome[], keys: [] as number[] };
     for (const genome of genomes) {
       const key = genomeKey(genetics, genome);
-      if (scored.has(key) || keys.has(key)) continue;
-      keys.add(key);
-      fresh.push({ genome, key, arch: toArch(genetics, genome) });
+      if (scores.has(key) || seen.has(key)) continue;
+      seen.add(key);
+      fresh.genomes.push(genome);
+      fresh.keys.push(key);
     }
     return fresh;
   };
   return {
     get evaluations() {
-      return scored.size;
+      return scores.size;
     },
     get remaining() {
-      return budget - scored.size;
+      return budget - scores.size;
     },
-    wasScored: (genome) => scored.has(genomeKey(genetics, genome)),
-    score: async (genomes) => {
-      const fresh = freshOnes(genomes);
-      const meets = meetsAll(
-        constraints,
-        fresh.map(({ arch }) => arch),
-      );
-      const chosen = fresh.filter((_, index) => meets[index]).slice(0, Math.max(0, budget - scored.size));
+    scoreOf: (genome) => scores.get(genomeKey(genetics, genome)),
+    score: async (genomes, regardless = []) => {
+      const fresh = freshOnes([...regardless, ...genomes]);
+      const asked = new Set(regardless);
+      const meets = limits.meets(fresh.genomes);
+      const chosen: number[] = [];
+      for (let i = 0; i < meets.length && chosen.length < budget - scores.size; i++) {
+        if (meets[i] || asked.has(fresh.genomes[i]!)) chosen.push(i);
+      }
       if (chosen.length === 0) return [];
-      const archs = chosen.map(({ arch }) => arch);
-      const scores = await objective.score(archs);
-      invariant(
-        scores.length === archs.length,
-        () => `${archs.length} archs were scored with ${scores.length} numbers`,
-      );
-      const costs = axis(archs);
-      return chosen.map(({ genome, key, arch }, index) => {
-        const score = scores[index]!;
+      const archs = chosen.map((i) => toArch(genetics, fresh.genomes[i]!));
+      const found = await objective.score(archs);
+      invariant(found.length === archs.length, () => `${archs.length} archs were scored with ${found.length} numbers`);
+      const costs = limits.axis.of(chosen.map((i) => fresh.genomes[i]!));
+      const scored: Scored[] = [];
+      for (const [index, i] of chosen.entries()) {
+        const [genome, score] = [fresh.genomes[i]!, found[index]!];
         invariant(Number.isFinite(score), () => `the objective scored an arch with ${score}`);
-        scored.add(key);
+        scores.set(fresh.keys[i]!, score);
         surrogate.learn(genome, score);
-        return { genome, arch, score, cost: costs[index]! };
-      });
+        if (meets[i]) scored.push({ genome, arch: archs[index]!, score, cost: costs[index]! });
+      }
+      return scored;
     },
   };
 }

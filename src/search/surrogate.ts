@@ -2,14 +2,18 @@ import { endOfActive, type Genetics, type Genome } from './genome.js';
 
 /** Share of an error that one update takes away; below 1, as the objective is not exactly of the surrogate's form. */
 const STEP = 0.3;
+/** Earlier genomes that are learned once more beside each new one. */
+const REPLAYS = 2;
 
 /**
- * A cheap guess of the objective, learned as the search goes: a sum of one weight per gene value and one per pair of neighbouring blocks.
+ * A cheap guess of the objective, learned as the search goes: a sum of one weight per gene value and one per pair of neighboring blocks.
  * Only its order matters: it picks which architectures are worth a real evaluation. Mutable: `learn` changes it.
  */
 export interface Surrogate {
   guess(genome: Genome): number;
-  /** Moves the weights toward a scored genome (normalized least mean squares; Widrow and Hoff 1960). */
+  /** What the guess gains by another choice in an active slot. */
+  gain(genome: Genome, slot: number, choice: number): number;
+  /** Moves the weights toward a scored genome (normalized least mean squares; Widrow and Hoff 1960), and toward a few earlier ones. */
   learn(genome: Genome, score: number): void;
 }
 
@@ -18,11 +22,17 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
   const { slots, offsets, choices } = genetics;
   const count = choices.count;
   const geneStride = Math.max(...genetics.values);
-  const single = new Float64Array(genetics.length * geneStride);
-  const pair = new Float64Array(slots * count * count);
+  const pairs = genetics.length * geneStride; // where the weights of pairs begin
+  const weights = new Float64Array(pairs + slots * count * count);
+  const isFirst = new Uint8Array(slots);
+  for (const offset of offsets) isFirst[offset] = 1;
+  const stageOf = new Uint8Array(slots);
+  for (let slot = 0; slot < slots; slot++) stageOf[slot] = offsets.findLastIndex((offset) => offset <= slot);
+  const known: { readonly genome: Genome; readonly score: number }[] = [];
   let mean = Number.NaN;
+  let draw = 1;
 
-  /** Indices of the weights in use: into `single`, and offset by its length into `pair`. */
+  /** Indices of the weights in use. */
   const active = new Int32Array(slots + genetics.length);
   const collect = (genome: Genome): number => {
     let used = 0;
@@ -32,30 +42,45 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
       const end = endOfActive(genetics, genome, stage);
       for (let slot = first; slot < end; slot++) {
         active[used++] = slot * geneStride + genome[slot]!;
-        if (slot === first) continue;
-        active[used++] = single.length + (slot * count + genome[slot - 1]!) * count + genome[slot]!;
+        if (slot > first) active[used++] = pairs + (slot * count + genome[slot - 1]!) * count + genome[slot]!;
       }
     }
     return used;
   };
   const sum = (used: number): number => {
     let total = mean;
-    for (let i = 0; i < used; i++) {
-      const index = active[i]!;
-      total += index < single.length ? single[index]! : pair[index - single.length]!;
-    }
+    for (let i = 0; i < used; i++) total += weights[active[i]!]!;
     return total;
+  };
+  const update = (genome: Genome, score: number): void => {
+    const used = collect(genome);
+    const step = (STEP * (score - sum(used))) / used;
+    for (let i = 0; i < used; i++) weights[active[i]!] = weights[active[i]!]! + step;
   };
   return {
     guess: (genome) => sum(collect(genome)),
+    gain: (genome, slot, choice) => {
+      const now = genome[slot]!;
+      let gain = weights[slot * geneStride + choice]! - weights[slot * geneStride + now]!;
+      if (isFirst[slot] === 0) {
+        const row = pairs + (slot * count + genome[slot - 1]!) * count;
+        gain += weights[row + choice]! - weights[row + now]!;
+      }
+      const next = slot + 1;
+      if (next < endOfActive(genetics, genome, stageOf[slot]!)) {
+        const row = pairs + next * count * count + genome[next]!;
+        gain += weights[row + choice * count]! - weights[row + now * count]!;
+      }
+      return gain;
+    },
     learn: (genome, score) => {
       if (Number.isNaN(mean)) mean = score;
-      const used = collect(genome);
-      const step = (STEP * (score - sum(used))) / used;
-      for (let i = 0; i < used; i++) {
-        const index = active[i]!;
-        if (index < single.length) single[index] = single[index]! + step;
-        else pair[index - single.length] = pair[index - single.length]! + step;
+      update(genome, score);
+      known.push({ genome, score });
+      for (let replay = 0; replay < REPLAYS; replay++) {
+        draw = (Math.imul(draw, 1664525) + 1013904223) >>> 0; // Numerical Recipes' generator: which ones does not matter
+        const { genome: earlier, score: its } = known[Math.floor((draw / 2 ** 32) * known.length)]!;
+        update(earlier, its);
       }
     },
   };

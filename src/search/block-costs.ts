@@ -1,0 +1,47 @@
+import { makeRng } from '../common/rng.js';
+import { takeApart } from './block-parts.js';
+import type { CostFunction } from './costs.js';
+import { endOfActive, type Genetics, type Genome, randomGenome, toArch } from './genome.js';
+
+/** Random genomes that tables are checked on before they are believed, and the relative difference that rounding may make. */
+const CHECKED = 48;
+const TOLERANCE = 1e-9;
+
+/** A cost that adds up over blocks, as tables that are quick to ask about a genome. */
+export interface BlockCosts {
+  of(genome: Genome): number;
+  /** Per resolution what each slot's choices change, `[slot * choices + choice]`. */
+  readonly blocks: readonly Float64Array[];
+}
+
+/**
+ * Finds out whether a cost adds up over blocks, by asking it; what the tables say is checked on random architectures.
+ * @returns undefined where it does not add up, as peak memory does not
+ */
+export function probeBlockCosts(genetics: Genetics, cost: CostFunction): BlockCosts | undefined {
+  const { choices, slots, offsets, length, resolutions } = genetics;
+  const asked = { id: 'probed', max: Number.POSITIVE_INFINITY, cost };
+  const tables: { base: number; depths: readonly Float64Array[]; blocks: Float64Array }[] = [];
+  for (const index of resolutions.keys()) {
+    const parts = takeApart(genetics, index, asked);
+    if (parts === undefined) return undefined;
+    const blocks = new Float64Array(slots * choices.count);
+    for (const [slot, row] of parts.choices.entries()) blocks.set(row, slot * choices.count);
+    tables.push({ base: parts.base, depths: parts.depths, blocks });
+  }
+  const of = (genome: Genome): number => {
+    const { base, depths, blocks } = tables[genome[length - 1]!]!;
+    let sum = base;
+    for (let stage = 0; stage + 1 < offsets.length; stage++) {
+      sum += depths[stage]![genome[slots + stage]!]!;
+      const end = endOfActive(genetics, genome, stage);
+      for (let slot = offsets[stage]!; slot < end; slot++) sum += blocks[slot * choices.count + genome[slot]!]!;
+    }
+    return sum;
+  };
+  const rng = makeRng(slots); // any seed: the check must only be the same each time
+  const checked = Array.from({ length: CHECKED }, () => randomGenome(genetics, rng));
+  const costs = cost(checked.map((genome) => toArch(genetics, genome)));
+  const addsUp = checked.every((genome, i) => Math.abs(of(genome) - costs[i]!) <= TOLERANCE * Math.abs(costs[i]!));
+  return addsUp ? { of, blocks: tables.map(({ blocks }) => blocks) } : undefined;
+}
