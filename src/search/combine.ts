@@ -59,7 +59,8 @@ export function combine(
   const { neighbors, gains, center } = changes;
   const order = Array.from(gains.keys()).sort((a, b) => gains[b]! - gains[a]! || a - b);
   const { ranking, offer } = makeRanking(SPARE * count);
-  const gainAt = (place: number): number => gains[order[place]!]!;
+  const sorted = Float64Array.from(order, (index) => gains[index]!);
+  const gainAt = (place: number): number => sorted[place]!;
   const areApart = (a: number, b: number): boolean => neighbors[a]!.gene !== neighbors[b]!.gene;
   // Gains descend along `order`, so that the first sum too low ends a loop.
   for (let i = 0; i < order.length; i++) {
@@ -80,7 +81,7 @@ export function combine(
       if (!areApart(a, b)) continue;
       for (let k = j + 1; k < order.length; k++) {
         const c = order[k]!;
-        if (two + gains[c]! <= ranking.lowest) break;
+        if (two + sorted[k]! <= ranking.lowest) break;
         if (areApart(a, c) && areApart(b, c) && fits(changes, a, b, c)) offer(two + gains[c]!, [a, b, c]);
       }
     }

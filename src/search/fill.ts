@@ -47,20 +47,23 @@ function keeps({ left, blocks }: Standing, from: number, to: number): boolean {
 /** The change of one block that is best now: the least guessed loss per excess taken away, or the most guessed gain that fits. */
 function bestChange({ genetics, surrogate, limits, rng }: FillParts, genome: Genome, at: Standing): number {
   const { choices, offsets } = genetics;
+  const { count } = choices;
   const isOver = at.left.some((rest) => rest < 0);
+  const gains = new Float64Array(count);
   let best = -1;
   let bestWorth = isOver ? Number.NEGATIVE_INFINITY : 0;
   for (let stage = 0; stage + 1 < offsets.length; stage++) {
     const end = endOfActive(genetics, genome, stage);
     for (let slot = offsets[stage]!; slot < end; slot++) {
-      const from = slot * choices.count + genome[slot]!;
-      for (let to = slot * choices.count; to < (slot + 1) * choices.count; to++) {
-        if (to === from) continue;
-        const freed = isOver ? relief(at, limits, from, to) : 0;
+      const from = slot * count + genome[slot]!;
+      surrogate.gains(genome, slot, slot + 1 < end, gains);
+      for (let choice = 0; choice < count; choice++) {
+        const to = slot * count + choice;
+        const gain = gains[choice]!;
+        if (to === from || (!isOver && gain * (1 + SPREAD) <= bestWorth)) continue;
+        const freed = isOver ? relief(at, limits, from, to) : 1;
         if (isOver ? freed === 0 : !keeps(at, from, to)) continue;
-        const gain = surrogate.gain(genome, slot, to - slot * choices.count);
-        if (!isOver && gain <= 0) continue;
-        const worth = (gain * (1 + SPREAD * rng.next())) / (isOver ? freed : 1);
+        const worth = (gain * (1 + SPREAD * rng.next())) / freed;
         if (worth <= bestWorth) continue;
         best = to;
         bestWorth = worth;

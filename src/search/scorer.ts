@@ -2,6 +2,7 @@ import { invariant } from '../common/invariant.js';
 import type { Arch } from '../space/types.js';
 import { type Genetics, type Genome, genomeKey, toArch } from './genome.js';
 import type { Limits } from './limits.js';
+import { makeScoreTable } from './score-table.js';
 import type { Surrogate } from './surrogate.js';
 import type { Objective } from './types.js';
 
@@ -40,15 +41,15 @@ export interface ScorerParts {
 
 /** Makes a scorer that has scored nothing yet. */
 export function makeScorer({ genetics, objective, limits, surrogate, budget }: ScorerParts): Scorer {
-  const scores = new Map<number, number>();
+  const scores = makeScoreTable();
+  let batch = 0;
   /** New genomes of a batch, each once, with their keys. */
   const freshOnes = (genomes: readonly Genome[]): { genomes: Genome[]; keys: number[] } => {
-    const seen = new Set<number>();
+    batch++;
     const fresh = { genomes: [] as Genome[], keys: [] as number[] };
     for (const genome of genomes) {
       const key = genomeKey(genetics, genome);
-      if (scores.has(key) || seen.has(key)) continue;
-      seen.add(key);
+      if (!Number.isNaN(scores.get(key)) || !scores.mark(key, batch)) continue;
       fresh.genomes.push(genome);
       fresh.keys.push(key);
     }
@@ -56,18 +57,21 @@ export function makeScorer({ genetics, objective, limits, surrogate, budget }: S
   };
   return {
     get evaluations() {
-      return scores.size;
+      return scores.scored;
     },
     get remaining() {
-      return budget - scores.size;
+      return budget - scores.scored;
     },
-    scoreOf: (genome) => scores.get(genomeKey(genetics, genome)),
+    scoreOf: (genome) => {
+      const score = scores.get(genomeKey(genetics, genome));
+      return Number.isNaN(score) ? undefined : score;
+    },
     score: async (genomes, regardless = []) => {
       const fresh = freshOnes([...regardless, ...genomes]);
       const asked = new Set(regardless);
       const meets = limits.meets(fresh.genomes);
       const chosen: number[] = [];
-      for (let i = 0; i < meets.length && chosen.length < budget - scores.size; i++) {
+      for (let i = 0; i < meets.length && chosen.length < budget - scores.scored; i++) {
         if (meets[i] || asked.has(fresh.genomes[i]!)) chosen.push(i);
       }
       if (chosen.length === 0) return [];

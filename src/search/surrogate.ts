@@ -11,8 +11,8 @@ const REPLAYS = 2;
  */
 export interface Surrogate {
   guess(genome: Genome): number;
-  /** What the guess gains by another choice in an active slot. */
-  gain(genome: Genome, slot: number, choice: number): number;
+  /** Writes what the guess gains by each choice in an active slot. @param hasNext whether the slot after it is active in the same stage */
+  gains(genome: Genome, slot: number, hasNext: boolean, out: Float64Array): void;
   /** Moves the weights toward a scored genome (normalized least mean squares; Widrow and Hoff 1960), and toward a few earlier ones. */
   learn(genome: Genome, score: number): void;
 }
@@ -26,8 +26,6 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
   const weights = new Float64Array(pairs + slots * count * count);
   const isFirst = new Uint8Array(slots);
   for (const offset of offsets) isFirst[offset] = 1;
-  const stageOf = new Uint8Array(slots);
-  for (let slot = 0; slot < slots; slot++) stageOf[slot] = offsets.findLastIndex((offset) => offset <= slot);
   const known: { readonly genome: Genome; readonly score: number }[] = [];
   let mean = Number.NaN;
   let draw = 1;
@@ -59,19 +57,19 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
   };
   return {
     guess: (genome) => sum(collect(genome)),
-    gain: (genome, slot, choice) => {
+    gains: (genome, slot, hasNext, out) => {
       const now = genome[slot]!;
-      let gain = weights[slot * geneStride + choice]! - weights[slot * geneStride + now]!;
-      if (isFirst[slot] === 0) {
-        const row = pairs + (slot * count + genome[slot - 1]!) * count;
-        gain += weights[row + choice]! - weights[row + now]!;
+      const own = slot * geneStride;
+      const before = isFirst[slot] === 0 ? pairs + (slot * count + genome[slot - 1]!) * count : -1;
+      const after = hasNext ? pairs + (slot + 1) * count * count + genome[slot + 1]! : -1;
+      for (let choice = 0; choice < count; choice++) {
+        let worth = weights[own + choice]!;
+        if (before >= 0) worth += weights[before + choice]!;
+        if (after >= 0) worth += weights[after + choice * count]!;
+        out[choice] = worth;
       }
-      const next = slot + 1;
-      if (next < endOfActive(genetics, genome, stageOf[slot]!)) {
-        const row = pairs + next * count * count + genome[next]!;
-        gain += weights[row + choice * count]! - weights[row + now * count]!;
-      }
-      return gain;
+      const here = out[now]!;
+      for (let choice = 0; choice < count; choice++) out[choice] = out[choice]! - here;
     },
     learn: (genome, score) => {
       if (Number.isNaN(mean)) mean = score;
