@@ -14,13 +14,13 @@ import type { Workbench } from './specialize/specialize.js';
 
 /** Runs of one latency measurement, at least, but for slow networks: their median's 99 % interval is then about 2 % wide on a quiet machine. */
 const LATENCY_SAMPLES = 300;
-/** What is measured on this machine where no latency model says which statistic it predicts. */
-const UNPREDICTED_STATISTIC = 'p50';
-const NOT_HERE: Workbench['measuring'] = { latency: undefined, drift: undefined };
 /** How long runs go on beyond that number, ms: a fast network is measured more often, a slow one not longer than it needs. */
 const LATENCY_MAX_MS = 150;
 /** How long the runs of a slow network may take before there are that many, ms: those of ImageNet's size take some 10 ms each. */
 const LATENCY_LONG_MS = 1_500;
+/** What is measured on this machine where no latency model says which statistic it predicts. */
+const UNPREDICTED_STATISTIC = 'p50';
+const NOT_HERE: Workbench['measuring'] = { latency: undefined, drift: undefined };
 
 /**
  * Measuring on this machine, one measurement at a time; nothing where a profile is not of this machine. Without a profile there is no

@@ -1,5 +1,4 @@
 import { BespokeError } from '../common/errors.js';
-import type { Interval } from '../search/types.js';
 import { makeBlockTable } from '../space/block-table.js';
 import { blockKey } from '../space/blocks.js';
 import type { Arch, LayerSpec, SearchSpace } from '../space/types.js';
@@ -55,18 +54,4 @@ export function makeLatencyModel(space: SearchSpace, profile: LatencyProfile, dr
       return sums;
     },
   };
-}
-
-/** Beyond this share an error says only that the model is of no use; it keeps the interval's upper end finite. */
-const MAX_ERROR_SHARE = 0.9;
-
-/**
- * The interval that held nine of ten held-out networks: their error e is a share of the measured value, so a network predicted at `ms`
- * is measured between ms / (1 + e) and ms / (1 - e).
- * @returns undefined where no network was held out: nothing is known of the error
- */
-export function latencyInterval(profile: LatencyProfile, ms: number): Interval | undefined {
-  if (profile.holdout === undefined) return undefined;
-  const share = Math.min(MAX_ERROR_SHARE, profile.holdout.p90Percent / 100);
-  return { low: ms / (1 + share), high: ms / (1 - share) };
 }

@@ -59,7 +59,7 @@ export function latencyRatio(expected: number, measured: readonly number[]): num
 }
 
 /** By how much measured top-1 is expected to fall short of predicted: the median of what was measured, and never a gain. */
-export function top1Shortfall(measured: readonly number[]): number {
+export function measuredShortfall(measured: readonly number[]): number {
   return measured.length === 0 ? 0 : Math.max(0, middle(measured));
 }
 

@@ -8,7 +8,7 @@ import type { SearchResult } from '../search/result.js';
 import type { Candidate } from '../search/types.js';
 import type { CostTable } from '../space/cost-table.js';
 import type { Bundle } from '../supernet/types.js';
-import { latencyRatio, MAX_CANDIDATES, nextCandidate, top1Shortfall } from './choose.js';
+import { latencyRatio, MAX_CANDIDATES, measuredShortfall, nextCandidate } from './choose.js';
 import { inRequestTerms, latencyFactorOf, limitBounds } from './confidence.js';
 import { type Delivery, deliver } from './deliver.js';
 import { INTERVAL_CONFIDENCE, withIntervals } from './describe.js';
@@ -140,7 +140,7 @@ async function deliverFirstPassing(
       tried,
       objective: request.objective,
       maxLatencyMs,
-      ...(minTop1 === undefined ? {} : { minTop1: minTop1 + top1Shortfall(shortfalls) }),
+      ...(minTop1 === undefined ? {} : { minTop1: minTop1 + measuredShortfall(shortfalls) }),
       latencyRatio: latencyRatio(expected, ratios),
     });
     if (candidate === undefined) break;

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import { importTables } from '../../../src/hardware/import-tables.js';
-import { blockMs, latencyInterval, makeLatencyModel } from '../../../src/hardware/latency-model.js';
+import { latencyInterval } from '../../../src/hardware/latency-bounds.js';
+import { blockMs, makeLatencyModel } from '../../../src/hardware/latency-model.js';
 import { parseLookupTable, tableResolution } from '../../../src/hardware/lookup-table.js';
 import { parseProfile } from '../../../src/hardware/profile-file.js';
 import type { HardwareType } from '../../../src/hardware/types.js';
@@ -81,7 +82,7 @@ describe('lookup tables in the published format', () => {
     const [profile] = madeUp(MBV3_W10, [128], 'hidden').profiles;
     expect(parseProfile(JSON.stringify(profile), 'x')).toEqual(profile);
     expect(profile?.sources).toEqual([{ file: '128_lookup_table.yaml', sha256: 'sha', resolution: 128 }]);
-    expect(latencyInterval(profile!, 20)).toBeUndefined();
+    expect(latencyInterval(profile!, 20, 0.9)).toBeUndefined();
     expect(() => makeLatencyModel(MBV3_W10, profile!).predict(sampled(MBV3_W10, [132], 1))).toThrow(
       /covers the resolutions 128; asked was 132, nearest 128/,
     );

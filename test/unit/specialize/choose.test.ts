@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../../../src/search/types.js';
 import type { ArchId } from '../../../src/space/types.js';
-import { nextCandidate, top1Shortfall } from '../../../src/specialize/choose.js';
+import { measuredShortfall, nextCandidate } from '../../../src/specialize/choose.js';
 
 const candidate = (id: string, predictedTop1: number, predictedLatencyMs: number): Candidate => ({
   arch: { spaceId: 's', kernelSizes: [], expandRatios: [], depths: [], resolution: 8 },
@@ -48,9 +48,9 @@ describe('nextCandidate', () => {
   });
 
   it('expects of the next one what measuring fell short of predictions so far, and never a gain', () => {
-    expect(top1Shortfall([])).toBe(0);
-    expect(top1Shortfall([0.01, -0.02, 0.03])).toBe(0.01);
-    expect(top1Shortfall([-0.02])).toBe(0);
+    expect(measuredShortfall([])).toBe(0);
+    expect(measuredShortfall([0.01, -0.02, 0.03])).toBe(0.01);
+    expect(measuredShortfall([-0.02])).toBe(0);
   });
 
   it('ends when all were tried', () => {
