@@ -598,7 +598,8 @@ export interface components {
         };
         /**
          * @description What one limit, loosened by 5 % (`minTop1`: by half a point), would buy with the others as asked: what the objective improves, from
-         *     the best found within the limits to the best that a further search of `evaluations` found. Without `to` it is unknown; `why` says why.
+         *     the best found within the limits to the best that a further search of `evaluations` found. Without `to` it is unknown; `why` says why,
+         *     or that a time limit ended that search early.
          */
         Relaxation: {
             /** @enum {string} */

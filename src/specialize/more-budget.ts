@@ -46,8 +46,8 @@ interface Asking {
   readonly request: SpecializationRequest;
   readonly searched: SearchResult;
   readonly signal: AbortSignal;
-  /** Seconds left of the request's time limit; absent: no limit. */
-  readonly secondsLeft?: number;
+  /** Seconds left of the request's time limit, which all further searches share; absent: no limit. */
+  readonly secondsLeft?: () => number;
 }
 
 /** The options of a search with one limit loosened. The front runs along that limit, so that it also tells the best within the old one. */
@@ -62,7 +62,7 @@ function furtherOptions(
   return {
     ...options,
     ...(request.objective === 'accuracy' && id !== 'minTop1' ? { frontAxis: id } : {}),
-    ...(secondsLeft === undefined ? {} : { maxSeconds: secondsLeft }),
+    ...(secondsLeft === undefined ? {} : { maxSeconds: secondsLeft() }),
     warmStart: spreadOver(searched.paretoFront, STARTS).map(({ arch }) => arch),
     signal,
   };
@@ -84,7 +84,7 @@ async function ask(asking: Asking, id: Relaxation['id'], limit: number): Promise
   const better = (a: number, b: number): number => (objective === 'accuracy' ? Math.max(a, b) : Math.min(a, b));
   const known = { id, limit, relaxedLimit: loosened(id, limit), figure };
   const best = figureOf(searched.best);
-  if (searched.cutShort || (secondsLeft !== undefined && secondsLeft <= 0)) {
+  if (searched.cutShort || (secondsLeft !== undefined && secondsLeft() <= 0)) {
     return { ...known, from: best, evaluations: 0, why: 'the time limit left no further search' };
   }
   const found = await search(furtherOptions(asking, id, limit));
@@ -92,8 +92,9 @@ async function ask(asking: Asking, id: Relaxation['id'], limit: number): Promise
   const isOld = keeps(asking, id, limit);
   const from = found.paretoFront.filter(isOld).map(figureOf).reduce(better, best);
   const to = better(figureOf(found.best), from);
-  const isGain = to !== from;
-  return { ...known, from, to, ...(isGain ? { archId: found.best.archId } : {}), evaluations: found.evaluations };
+  const gain = to === from ? {} : { archId: found.best.archId };
+  const short = found.cutShort ? { why: 'the time limit ended the further search early' } : {};
+  return { ...known, from, to, ...gain, evaluations: found.evaluations, ...short };
 }
 
 /**

@@ -111,7 +111,9 @@ function moreBudgetOf(
 ): Promise<readonly Relaxation[]> {
   const { maxSeconds } = request.search;
   const models = { ...bench, space: bench.bundle.supernet.space };
-  const left = maxSeconds === undefined ? {} : { secondsLeft: maxSeconds - searchSeconds };
+  const from = bench.now();
+  const secondsLeft = (): number => (maxSeconds ?? 0) - searchSeconds - (bench.now() - from) / 1000;
+  const left = maxSeconds === undefined ? {} : { secondsLeft };
   return moreBudget({ models, request, searched, signal, ...left });
 }
 

@@ -115,10 +115,11 @@ export interface Relaxation {
   readonly figure: 'predictedTop1' | 'predictedLatencyMs' | 'macs';
   /** The best that was found within the limits. */
   readonly from: number;
-  /** The best that was found with this limit loosened, by a further search of `evaluations`; absent: unknown, `why` says why. */
+  /** The best that was found with this limit loosened, by a further search of `evaluations`; absent: unknown. */
   readonly to?: number;
   readonly archId?: string;
   readonly evaluations: number;
+  /** Why `to` is unknown, or not all that a whole search would find: time. Absent: neither. */
   readonly why?: string;
 }
 

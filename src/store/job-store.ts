@@ -151,12 +151,17 @@ async function finish(tx: Transaction, { id, attempt, outcome }: Finish): Promis
       progress: 1,
       artifactSha,
       // What a time limit cut short depends on how busy the machine was: it is no answer to anybody else.
-      ...(report.searchCutShort && { answerKey: null }),
+      ...(isCutShort(report) && { answerKey: null }),
       report: toJson(report),
       result: toJson(resultOf(report)),
     },
   });
   return count === 1;
+}
+
+/** Whether a time limit ended any of its searches early. */
+function isCutShort({ searchCutShort, moreBudget = [] }: Report): boolean {
+  return searchCutShort || moreBudget.some(({ why }) => why !== undefined);
 }
 
 /** Locks the row if this attempt still holds it: from here to the end of the transaction no other can take it. */

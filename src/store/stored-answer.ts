@@ -35,12 +35,14 @@ export function insertAnswered(
     const held = await holdSource(tx, data.answerKey);
     if (held === undefined) return undefined;
     const source = await tx.specialization.findUniqueOrThrow({ where: { id: held.id } });
-    const row = await tx.specialization.create({ data });
+    // The source's own warm start, which its answer came from, and not the fronts that are newest now.
+    const asked = { ...fromJson<SpecializationRequest>(source.request), labels: request.labels };
+    const row = await tx.specialization.create({ data: { ...data, request: toJson(asked) } });
     const report: Report = {
       ...fromJson<Report>(source.report),
       id: row.id,
       createdAt: row.createdAt.toISOString(),
-      request,
+      request: asked,
       storedAnswerOf: held.id,
     };
     return tx.specialization.update({

@@ -49,6 +49,13 @@ describe('stored answers', () => {
     expect(await store.jobs.sweep(3, PROBLEM)).toEqual([]);
   });
 
+  it('says which fronts the answer came from, not which are newest now', async () => {
+    const first = await searched();
+    const search = { evaluations: 1000, warmStart: [first.id] };
+    const { row } = await store.specializations.create(makeRequest({ search }), undefined, ANSWER);
+    expect(row).toMatchObject({ storedAnswerOf: first.id, request: first.request });
+  });
+
   it('keeps model and answer when the first row is removed, and answers from the copy then', async () => {
     const first = await searched();
     const { row: copy } = await store.specializations.create(makeRequest(), undefined, ANSWER);
@@ -75,6 +82,9 @@ describe('stored answers', () => {
     const cut = makeSucceeded(MODEL);
     if (cut.status !== 'succeeded') throw new Error('it succeeded');
     await searched({ ...cut, report: { ...cut.report, searchCutShort: true } });
+    const relaxed = { id: 'maxMacs', limit: 100, relaxedLimit: 105, figure: 'predictedTop1', from: 0.9 } as const;
+    const unknown = { ...relaxed, evaluations: 0, why: 'no time' };
+    await searched({ ...cut, report: { ...cut.report, moreBudget: [unknown] } });
     await searched({ status: 'failed', problem: PROBLEM });
     expect((await store.specializations.create(makeRequest(), undefined, ANSWER)).row.status).toBe('queued');
     await searched();

@@ -71,7 +71,7 @@ const request = (changes: Partial<SpecializationRequest>): SpecializationRequest
 
 const { signal } = new AbortController();
 
-async function answers(asked: SpecializationRequest, secondsLeft?: number) {
+async function answers(asked: SpecializationRequest, secondsLeft?: () => number) {
   const searched = await search(searchOptionsOf(models, asked));
   const more = secondsLeft === undefined ? {} : { secondsLeft };
   return { searched, relaxations: await moreBudget({ models, request: asked, searched, signal, ...more }) };
@@ -119,13 +119,20 @@ describe('moreBudget', () => {
   });
 
   it('says that it is unknown where the time limit leaves no further search', async () => {
-    const { relaxations, searched } = await answers(request({ constraints: { maxMacs: middle(macsOf) } }), 0);
+    const { relaxations, searched } = await answers(request({ constraints: { maxMacs: middle(macsOf) } }), () => 0);
     expect(relaxations[0]).toMatchObject({
       evaluations: 0,
       from: searched.best.predictedTop1,
       why: expect.stringContaining('time limit'),
     });
     expect(relaxations[0]?.to).toBeUndefined();
+  });
+
+  it('lets all further searches share the time that is left', async () => {
+    const left = [5, 5, 0]; // of the first limit, asked before and for its search; of the second
+    const asked = request({ constraints: { maxMacs: middle(macsOf), maxParams: 2 * middle(paramsOf) } });
+    const { relaxations } = await answers(asked, () => left.shift() ?? 0);
+    expect(relaxations.map(({ to }) => to === undefined)).toEqual([false, true]);
   });
 
   it('is the same each time', async () => {
