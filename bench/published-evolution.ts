@@ -30,7 +30,7 @@ const MAX_TRIES = 1_000_000;
 const BATCH = 1000;
 
 /** Draws until the constraint is met. */
-function drawFeasible({ constraint, space }: PlainProblem, draw: () => Arch): Arch {
+export function drawFeasible({ constraint, space }: PlainProblem, draw: () => Arch): Arch {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const arch = draw();
     const [cost = Number.NaN] = constraint.cost([arch]);
@@ -44,7 +44,7 @@ function drawFeasible({ constraint, space }: PlainProblem, draw: () => Arch): Ar
  * A random architecture, as published: every slot has its values, active or not. They stay with it through mutation and crossover and
  * come back when a stage gets deeper, which the canonical form of the space room would not let them.
  */
-function sample({ space, resolutions }: PlainProblem, rng: Rng): Arch {
+export function sampleArch({ space, resolutions }: PlainProblem, rng: Rng): Arch {
   const slots = slotCount(space);
   return {
     spaceId: space.id,
@@ -56,8 +56,8 @@ function sample({ space, resolutions }: PlainProblem, rng: Rng): Arch {
 }
 
 /** Draws each part anew with the published chance, kernel and expand ratio of a slot together. */
-function mutate(problem: PlainProblem, arch: Arch, rng: Rng): Arch {
-  const fresh = sample(problem, rng);
+export function mutateArch(problem: PlainProblem, arch: Arch, rng: Rng): Arch {
+  const fresh = sampleArch(problem, rng);
   const isNewSlot = arch.kernelSizes.map(() => rng.chance(MUTATION_CHANCE));
   return {
     ...arch,
@@ -71,7 +71,7 @@ function mutate(problem: PlainProblem, arch: Arch, rng: Rng): Arch {
 }
 
 /** Each entry from either parent with equal chance. */
-function cross(a: Arch, b: Arch, rng: Rng): Arch {
+export function crossArchs(a: Arch, b: Arch, rng: Rng): Arch {
   const mix = (left: readonly number[], right: readonly number[]): number[] =>
     left.map((value, i) => (rng.chance(0.5) ? value : (right[i] ?? value)));
   return {
@@ -103,7 +103,7 @@ const best = (members: readonly Member[]): Member => members.reduce((a, b) => (b
  * Source: Cai et al. 2020, section 3.4; the published tutorial's settings, resolution mutated like everything else
  */
 export async function publishedEvolution(problem: PlainProblem, generations: number, rng: Rng): Promise<PlainResult> {
-  const random = (): Arch => sample(problem, rng);
+  const random = (): Arch => sampleArch(problem, rng);
   const first = Array.from({ length: POPULATION }, () => drawFeasible(problem, random));
   let population = await scoreAll(problem, first);
   let found = best(population);
@@ -114,10 +114,10 @@ export async function publishedEvolution(problem: PlainProblem, generations: num
     const children = Array.from({ length: POPULATION }, (_, i) => {
       if (i < MUTANTS) {
         const parent = pick();
-        return drawFeasible(problem, () => mutate(problem, parent, rng));
+        return drawFeasible(problem, () => mutateArch(problem, parent, rng));
       }
       const [mother, father] = [pick(), pick()];
-      return drawFeasible(problem, () => cross(mother, father, rng));
+      return drawFeasible(problem, () => crossArchs(mother, father, rng));
     });
     population = [...parents, ...(await scoreAll(problem, children))];
   }
@@ -133,7 +133,7 @@ export async function randomSearch(problem: PlainProblem, evaluations: number, r
   let found: Member | undefined;
   for (let done = 0; done < evaluations; done += BATCH) {
     const archs = Array.from({ length: Math.min(BATCH, evaluations - done) }, () =>
-      drawFeasible(problem, () => sample(problem, rng)),
+      drawFeasible(problem, () => sampleArch(problem, rng)),
     );
     const scored = await scoreAll(problem, archs);
     found = best(found === undefined ? scored : [found, ...scored]);

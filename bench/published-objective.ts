@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AdditiveTerms, ExactProblem } from '../src/search/exact.js';
 import type { Objective } from '../src/search/types.js';
 import type { Arch } from '../src/space/types.js';
 import { MBV3_W10 } from '../test/unit/space/published-spaces.js';
@@ -15,6 +16,8 @@ interface PublishedObjective {
   readonly depth: readonly (readonly number[])[];
   readonly res: Readonly<Record<string, number>>;
   readonly optimum: Readonly<Record<string, { readonly acc: number }>>;
+  /** Per resolution what is fixed, and what each slot's choices cost. */
+  readonly macs: Readonly<Record<string, { readonly fixed: number; readonly blocks: readonly (readonly number[])[] }>>;
 }
 
 /** What the published search reached with the same objective, told in points below the optimum. */
@@ -76,4 +79,24 @@ export function loadSyntheticProblem(): SyntheticProblem | undefined {
       return found === undefined ? {} : { evolution: found.ea_regret_mean, random: found.rs_regret_mean };
     },
   };
+}
+
+/** Score and MACs of the problem S1 as terms that add up, for an exact search; undefined where the folder is absent. */
+export function loadSyntheticTerms(): Pick<ExactProblem, 'score' | 'cost'> | undefined {
+  const path = join(REFERENCE, 'search', 's1_objective.json');
+  if (!existsSync(path)) return undefined;
+  const { unit, pair, depth, res, macs, resolutions } = readJson(path) as PublishedObjective; // told in the folder's README
+  const macsAt = (index: number) => macs[`${resolutions[index]}`]!;
+  const score: AdditiveTerms = {
+    resolution: (index) => res[`${resolutions[index]}`]!,
+    depth: (stage, index) => depth[stage]![MBV3_W10.stages[stage]!.depths[index]!]!,
+    unit: (slot, choice) => unit[slot]![choice]!,
+    pair: (slot, before, choice) => pair[slot]![before]![choice]!,
+  };
+  const cost = {
+    resolution: (index: number) => macsAt(index).fixed,
+    depth: () => 0,
+    unit: (slot: number, choice: number, index: number) => macsAt(index).blocks[slot]![choice]!,
+  };
+  return { score, cost };
 }

@@ -50,14 +50,15 @@ function makeChild(run: Run): Genome {
   const child = rng.chance(CROSSOVER_CHANCE)
     ? crossGenomes(genetics, first.genome, second.genome, rng)
     : mutateGenome(genetics, first.genome, MUTATION_CHANCE, rng);
-  return fillTo(run, child, ceiling) ?? child;
+  return run.options.without?.includes('fill') ? child : (fillTo(run, child, ceiling) ?? child);
 }
 
 /** The next generation: guessed combinations around a center, children of mutation and crossover, a few immigrants. */
 export function breed(run: Run, visits: Visits): Genome[] {
   const { genetics, rng, options } = run;
   const share = Math.ceil(options.evaluations / MIN_GENERATIONS);
-  const offered = guessedCombinations(run, visits, Math.min(COMBINATIONS, Math.ceil(share / 3)));
+  const guessed = Math.min(COMBINATIONS, Math.ceil(share / 3));
+  const offered = options.without?.includes('guesses') ? [] : guessedCombinations(run, visits, guessed);
   const children = Math.min(CHILDREN, share);
   for (let i = 0; i < children; i++) offered.push(makeChild(run));
   const immigrants = Array.from({ length: IMMIGRANTS }, () => randomGenome(genetics, rng));

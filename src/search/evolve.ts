@@ -73,7 +73,7 @@ async function evolve(run: Run): Promise<void> {
   await begin(run);
   if (pool.elite.length === 0) return; // nothing is feasible
   const visits: Visits = new Map();
-  const side = makeClimbs(run);
+  const side = options.without?.includes('climbs') ? [] : makeClimbs(run);
   let fruitless = 0;
   let left = MAX_OFFERED * options.evaluations;
   while (scorer.remaining > 0 && left > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {

@@ -1,5 +1,6 @@
 import type { Rng } from '../common/rng.js';
 import { paretoFront } from './pareto.js';
+import type { Ingredient } from './result.js';
 import type { Scored } from './scorer.js';
 
 /** Best architectures that are kept as parents: enough that they stay different from each other. */
@@ -72,7 +73,9 @@ function pickRanked(list: readonly Scored[], rng: Rng): Scored {
 export type Merit = (scored: Scored) => number;
 
 /** An empty pool. @param merit by which the elite is chosen: the score, or less where the goal is another */
-export function makePool(merit: Merit): Pool {
+export function makePool(merit: Merit, without: readonly Ingredient[] = []): Pool {
+  const frontChance = without.includes('frontParents') ? 0 : FRONT_PARENT_CHANCE;
+  const nicheChance = without.includes('niches') ? 0 : NICHE_PARENT_CHANCE;
   const isAhead = (a: Scored, b: Scored): boolean => merit(a) > merit(b) || (merit(a) === merit(b) && a.cost < b.cost);
   const elite: Scored[] = [];
   const niches = new Map<number, Scored[]>();
@@ -108,12 +111,12 @@ export function makePool(merit: Merit): Pool {
     pickNiche,
     pickParents: (rng) => {
       const draw = rng.next();
-      if (draw < FRONT_PARENT_CHANCE) {
+      if (draw < frontChance) {
         const at = rng.int(front.length);
         const second = front[Math.max(0, Math.min(front.length - 1, at + rng.int(7) - 3))]!; // one nearby
         return { first: front[at]!, second, ceiling: front[at]!.cost };
       }
-      const from = draw < FRONT_PARENT_CHANCE + NICHE_PARENT_CHANCE ? pickNiche(rng) : elite;
+      const from = draw < frontChance + nicheChance ? pickNiche(rng) : elite;
       return { first: pickRanked(from, rng), second: pickRanked(from, rng), ceiling: Number.POSITIVE_INFINITY };
     },
   };

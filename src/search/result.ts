@@ -10,6 +10,9 @@ export type CandidateFigures = Omit<Candidate, 'arch' | 'archId' | 'predictedTop
  */
 export type SearchGoal = 'accuracy' | 'latency' | 'macs';
 
+/** A part of the search that can be left out, to see what it gives. */
+export type Ingredient = 'fill' | 'guesses' | 'climbs' | 'frontParents' | 'niches';
+
 /** A point of the search's progress. */
 export interface SearchProgress {
   /** Architectures scored so far. */
@@ -46,6 +49,8 @@ export interface SearchOptions {
   /** A monotonic clock, seconds; without it there is no time limit. */
   readonly now?: () => number;
   readonly signal?: AbortSignal;
+  /** For ablations alone. */
+  readonly without?: readonly Ingredient[];
   /** The second argument describes the front so far when it is called, in the order of `paretoFront`. */
   readonly onProgress?: (progress: SearchProgress, front: () => readonly Candidate[]) => void;
 }

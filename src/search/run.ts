@@ -62,7 +62,7 @@ export function startRun(options: SearchOptions): Run {
     surrogate,
     limits,
     scorer: makeScorer({ genetics, objective, limits, surrogate, budget: evaluations }),
-    pool: makePool(meritOf(options)),
+    pool: makePool(meritOf(options), options.without),
     rng: makeRng(options.seed).fork('search'),
     history: [],
     deadline: now === undefined || maxSeconds === undefined ? Number.POSITIVE_INFINITY : now() + maxSeconds,
