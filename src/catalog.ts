@@ -46,7 +46,8 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
     },
     estimate: async (request, signal) => {
       const countable = countables.get(request.supernetId);
-      const { candidates } = await engine.estimate(request, signal);
+      // Without architectures nothing is asked of the engine, which may be busy.
+      const { candidates } = request.archs.length === 0 ? { candidates: [] } : await engine.estimate(request, signal);
       if (countable === undefined || Object.keys(request.constraints).length === 0) return { candidates };
       return { candidates, feasibility: await estimateFeasibility({ countable, engine }, request, signal) };
     },

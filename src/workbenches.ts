@@ -151,8 +151,7 @@ export async function openWorkbenches(modelDirs: readonly string[], options: Wor
     profiles,
     refused: [...single.refused, ...kept.refused],
     catalog: { supernets: servables.map(supernetInfo), hardware: hardwareInfos(profiles) },
-    estimate: async (request) =>
-      request.archs.length === 0 ? { candidates: [] } : withBench(request, (bench) => estimate(bench, request)),
+    estimate: (request) => withBench(request, (bench) => estimate(bench, request)),
     memory: () => memory.account(),
   };
 }

@@ -18,7 +18,8 @@ const DEFAULT_EVALUATIONS = 50_000;
 const FLOPS_PER_MAC = 2;
 
 function refused(pointer: string, detail: string): BespokeError {
-  return new BespokeError('invalid-request', `body ${pointer} ${detail}.`, { errors: [{ pointer, detail }] });
+  const where = pointer === '' ? 'body' : `body ${pointer}`;
+  return new BespokeError('invalid-request', `${where} ${detail}.`, { errors: [{ pointer, detail }] });
 }
 
 function quoted(ids: readonly { readonly id: string }[]): string {
@@ -52,33 +53,54 @@ export function findHardware(catalog: Catalog, id: string = DEFAULT_HARDWARE): H
   throw new BespokeError('not-found', `hardwareId ${detail}.`, { errors: [{ pointer: '/hardwareId', detail }] });
 }
 
+/** The statistics that a hardware type can give of a space; none without a latency model. */
+function statisticsOf({ latencyModels }: HardwareInfo, spaceId: string): readonly LatencyStatistic[] {
+  return latencyModels.filter((model) => model.spaceId === spaceId).flatMap((model) => model.statistics);
+}
+
+/** Why a hardware type gives no latency of a space, and which others would. */
+function noLatencyModel(catalog: Catalog, spaceId: string): string {
+  const others = catalog.hardware().filter((each) => statisticsOf(each, spaceId).length > 0);
+  const known =
+    others.length === 0
+      ? 'no hardware type has one'
+      : `hardware types that have one: ${others.map(({ id }) => id).join(', ')}`;
+  return `it has no latency model for the space ${spaceId}; ${known}`;
+}
+
+/** What latencies are asked for of. */
+interface Asked {
+  readonly hardware: HardwareInfo;
+  readonly supernet: SupernetInfo;
+  readonly catalog: Catalog;
+}
+
 /** The statistic that a latency limit speaks of. Throws `no-latency-data` where the hardware type cannot give it. */
 function chooseStatistic(
   given: RequestedConstraints,
-  hardware: HardwareInfo,
-  supernet: SupernetInfo,
+  { hardware, supernet, catalog }: Asked,
 ): LatencyStatistic | undefined {
-  const offered = hardware.latencyModels
-    .filter((model) => model.spaceId === supernet.spaceId)
-    .flatMap((model) => model.statistics);
+  const { spaceId } = supernet;
+  const offered = statisticsOf(hardware, spaceId);
   // What the hardware type gives, where that is not the usual one: imported tables state means.
   const usual = offered.includes(DEFAULT_STATISTIC) ? DEFAULT_STATISTIC : (offered[0] ?? DEFAULT_STATISTIC);
   const wanted = given.latencyStatistic ?? usual;
   if (offered.includes(wanted)) return wanted;
   if (given.latencyStatistic === undefined && given.maxLatencyMs === undefined) return undefined;
-  const accepted = offered.length === 0 ? 'it has no latency model for this space' : `it gives ${offered.join(', ')}`;
+  const accepted = offered.length === 0 ? noLatencyModel(catalog, spaceId) : `it gives ${offered.join(', ')}`;
+  const member = given.latencyStatistic === undefined ? 'maxLatencyMs' : 'latencyStatistic';
   const detail = `Hardware type ${hardware.id} cannot give the ${wanted} latency of ${supernet.id}: ${accepted}.`;
   throw new BespokeError('no-latency-data', detail, {
-    errors: [{ pointer: '/constraints/latencyStatistic', detail: accepted }],
+    errors: [{ pointer: `/constraints/${member}`, detail: accepted }],
   });
 }
 
 /** MACs are what everything counts; a limit in FLOPs is read as two per MAC. */
-function fillConstraints(given: RequestedConstraints, hardware: HardwareInfo, supernet: SupernetInfo): Constraints {
+function fillConstraints(given: RequestedConstraints, asked: Asked): Constraints {
   const { maxFlops, latencyStatistic: _, ...rest } = given;
   const fromFlops = maxFlops === undefined ? Number.POSITIVE_INFINITY : Math.floor(maxFlops / FLOPS_PER_MAC);
   const maxMacs = Math.min(rest.maxMacs ?? Number.POSITIVE_INFINITY, fromFlops);
-  const latencyStatistic = chooseStatistic(given, hardware, supernet);
+  const latencyStatistic = chooseStatistic(given, asked);
   return {
     ...rest,
     ...(Number.isFinite(maxMacs) ? { maxMacs } : {}),
@@ -140,7 +162,7 @@ export function fillRequest(body: CreateBody, catalog: Catalog): SpecializationR
   if (body.resolutions !== undefined) checkResolutions(body.resolutions, supernet);
   checkConfidence(body, supernet);
   const { maxSeconds, confidence } = body.search ?? {};
-  const constraints = fillConstraints(given, hardware, supernet);
+  const constraints = fillConstraints(given, { hardware, supernet, catalog });
   const objective = body.objective ?? 'accuracy';
   return {
     supernetId: supernet.id,
@@ -166,7 +188,8 @@ export function fillEstimate(body: EstimateBody, catalog: Catalog): EstimateRequ
   const given = body.constraints ?? {};
   if (archs.length === 0 && !hasLimit(given)) throw refused('', 'must have at least one architecture or one limit');
   const supernet = findSupernet(catalog, body.supernetId);
-  if (archs.length > 0 && !supernet.hasPredictor) throw noPredictor(supernet.id);
+  const isAccuracyAsked = archs.length > 0 || given.minTop1 !== undefined;
+  if (isAccuracyAsked && !supernet.hasPredictor) throw noPredictor(supernet.id);
   const hardware = findHardware(catalog, body.hardwareId);
   const foreign = archs.findIndex((arch) => arch.spaceId !== supernet.spaceId);
   if (foreign >= 0) {
@@ -177,7 +200,7 @@ export function fillEstimate(body: EstimateBody, catalog: Catalog): EstimateRequ
   const { resolutions, search } = body;
   if (resolutions !== undefined) checkResolutions(resolutions, supernet);
   checkConfidence(body, supernet);
-  const constraints = fillConstraints(given, hardware, supernet);
+  const constraints = fillConstraints(given, { hardware, supernet, catalog });
   return {
     supernetId: supernet.id,
     hardwareId: hardware.id,

@@ -41,6 +41,25 @@ function shown(value: unknown): string {
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
 }
 
+/**
+ * Errors without those of choices that were not meant. Where a value may be of several kinds, each kind complains: what counts is what the
+ * kind that it is of says; where it is of none, which kinds there are.
+ */
+function telling(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  return errors.reduce<readonly ErrorObject[]>((left, choice) => {
+    if (choice.keyword !== 'oneOf') return left;
+    // What stands deeper is of it too, wherever its schema is.
+    const ofChoice = ({ schemaPath, instancePath }: ErrorObject): boolean =>
+      schemaPath.startsWith(`${choice.schemaPath}/`) || instancePath.startsWith(`${choice.instancePath}/`);
+    const isOfKind = (error: ErrorObject): boolean =>
+      error.keyword !== 'type' || error.instancePath !== choice.instancePath;
+    const said = left.filter((error) => ofChoice(error) && isOfKind(error));
+    const rest = left.filter((error) => !ofChoice(error) && error !== choice);
+    const kinds = left.filter((error) => ofChoice(error) && !isOfKind(error)).map(({ params }) => String(params.type));
+    return [...rest, ...(said.length > 0 ? said : [{ ...choice, message: `must be ${kinds.join(' or ')}` }])];
+  }, errors);
+}
+
 function fieldError(error: ErrorObject, prefix: string): FieldError {
   const { keyword, params, data, instancePath } = error;
   const escaped = (name: unknown): string => String(name).replaceAll('~', '~0').replaceAll('/', '~1');
@@ -109,7 +128,9 @@ export function makeValidator(contract: Contract): Validator {
   const broken = (schema: Schema, value: unknown, prefix: string): FieldError[] => {
     const validate = compile(schema);
     if (validate(value)) return [];
-    return (validate.errors ?? []).slice(0, MAX_ERRORS).map((error) => fieldError(error, prefix));
+    return telling(validate.errors ?? [])
+      .slice(0, MAX_ERRORS)
+      .map((error) => fieldError(error, prefix));
   };
   const brokenText = (parameter: Parameter, given: string | readonly string[] | undefined): FieldError[] => {
     if (given === undefined) return [];

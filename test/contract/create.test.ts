@@ -102,11 +102,23 @@ describe('refusals name the place', () => {
     [{ ...LIMIT, supernetId: 'other' }, 404, '/supernetId'],
     [{ ...LIMIT, hardwareId: 'other' }, 404, '/hardwareId'],
     [{ constraints: { maxLatencyMs: 1, latencyStatistic: 'p99' } }, 422, '/constraints/latencyStatistic'],
-    [{ hardwareId: 'no-table', constraints: { maxLatencyMs: 1 } }, 422, '/constraints/latencyStatistic'],
+    [{ hardwareId: 'no-table', constraints: { maxLatencyMs: 1 } }, 422, '/constraints/maxLatencyMs'],
   ])('%o', async (body, status, pointer) => {
     const problem = JSON.parse((await served.post(PATH, body)).text);
     expect(problem).toMatchObject({ status, instance: PATH });
     expect(problem.errors.map((error: { pointer: string }) => error.pointer)).toContain(pointer);
+  });
+
+  test.each([
+    [{ ...LIMIT, search: { warmStart: 5 } }, 'body /search/warmStart must be boolean or array, got 5.'],
+    [{ ...LIMIT, search: { warmStart: ['a'] } }, 'body /search/warmStart/0 must match format "uuid", got "a".'],
+    [{ ...LIMIT, search: { warmStart: [] } }, 'body /search/warmStart must NOT have fewer than 1 items, got [].'],
+    [
+      { hardwareId: 'no-table', constraints: { maxLatencyMs: 1 } },
+      'Hardware type no-table cannot give the p50 latency of toy: it has no latency model for the space toy-space; hardware types that have one: local-cpu.',
+    ],
+  ])('%o in one sentence', async (body, detail) => {
+    expect(JSON.parse((await served.post(PATH, body)).text).detail).toBe(detail);
   });
 
   test('exact bounds refuse at once, with what binds and what would do', async () => {
