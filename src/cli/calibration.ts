@@ -1,10 +1,9 @@
 import { BespokeError } from '../common/errors.js';
 import { type CalibrationImages, readCalibrationImages } from '../data/calibration-images.js';
 import type { SearchSpace } from '../space/types.js';
-import { addCalibrationImages } from '../supernet/bundle.js';
+import { addCalibrationImages, NO_IMAGES } from '../supernet/bundle.js';
 import type { Bundle, ImageSet, InputSpec } from '../supernet/types.js';
 import { formatCount } from './format.js';
-import { NO_IMAGES } from './new-bundle.js';
 import { noteSkippedFiles } from './own-data.js';
 import type { Terminal } from './terminal.js';
 

@@ -3,7 +3,7 @@ import { EXIT, readJson } from './arguments.js';
 import type { Connection } from './connect.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
 import { unwrap } from './jobs.js';
-import { constraintsOf, type LimitOptions, searchOf } from './limits.js';
+import { constraintsOf, type LimitOptions } from './limits.js';
 import type { Terminal } from './terminal.js';
 
 type Body = components['schemas']['CreateEstimate'];
@@ -17,13 +17,13 @@ export async function estimateBody(
   named: { supernetId: string | undefined; hardwareId: string | undefined; archFile: string | undefined },
 ): Promise<Body> {
   const { supernetId, hardwareId, archFile } = named;
+  const { resolutions, confidence } = limits;
   const constraints = constraintsOf(limits);
-  const { confidence } = searchOf(limits);
   // The server checks architectures as it does everybody's.
   const archs = archFile === undefined ? undefined : ([await readJson(archFile)].flat() as Body['archs']);
   return {
     ...(Object.keys(constraints).length === 0 ? {} : { constraints }),
-    ...(limits.resolutions === undefined ? {} : { resolutions: limits.resolutions }),
+    ...(resolutions === undefined ? {} : { resolutions }),
     ...(confidence === undefined ? {} : { search: { confidence } }),
     ...(archs === undefined ? {} : { archs }),
     ...(supernetId === undefined ? {} : { supernetId }),

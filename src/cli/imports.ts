@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { PREDICTOR_FILES } from '../predictors/file.js';
 import type { SearchSpace } from '../space/types.js';
-import { addBundleFiles, loadBundle, writeBundle } from '../supernet/bundle.js';
+import { addBundleFiles, loadBundle, NO_IMAGES, writeBundle } from '../supernet/bundle.js';
 import { importCheckpoint } from '../supernet/import-checkpoint.js';
 import { EXIT } from './arguments.js';
 import { type CalibrationOptions, calibrationImages, calibrationSentence } from './calibration.js';
@@ -12,7 +12,7 @@ import { convertPredictor, openCheckpoint } from './checkpoint-file.js';
 import { folderId } from './folder-id.js';
 import { formatCount } from './format.js';
 import { writeOut } from './jobs.js';
-import { assertNewFolder, NO_IMAGES, newBundleMeaning, readClassNames } from './new-bundle.js';
+import { assertNewFolder, newBundleMeaning, readClassNames } from './new-bundle.js';
 import { knownSpaces, resolveSpace } from './spaces.js';
 import type { Terminal } from './terminal.js';
 

@@ -19,10 +19,13 @@ export interface LimitOptions extends CommandOptions {
   readonly maxPeakMemoryBytes?: number;
   readonly minTop1?: number;
   readonly resolutions?: number[];
+  readonly confidence?: number;
+}
+
+export interface SearchFlags extends LimitOptions {
   readonly seed: number;
   readonly evaluations: number;
   readonly objective?: RequestedObjective;
-  readonly confidence?: number;
   readonly maxSeconds?: number;
 }
 
@@ -31,6 +34,7 @@ const LIMITS = ['maxLatencyMs', 'maxMacs', 'maxParams', 'maxModelBytes', 'maxPea
 export const constraintsOf = (options: LimitOptions): Partial<Record<(typeof LIMITS)[number], number>> =>
   Object.fromEntries(LIMITS.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 
+/** The options that say what is asked of a network. */
 export const withLimits = (command: Command): Command =>
   command
     .option(
@@ -44,6 +48,15 @@ export const withLimits = (command: Command): Command =>
     .option('--max-peak-memory-bytes <n>', 'peak activation memory at batch 1', positiveInteger)
     .option('--min-top1 <share>', 'least top-1, 0..1', fraction)
     .option('--resolutions <list>', 'input sides to search, separated by commas', integerList)
+    .option(
+      '--confidence <share>',
+      'hold the limits on latency and top-1 against bounds that are kept with this probability, 0.5..1',
+      confidence,
+    );
+
+/** The same, with how a network is searched for. */
+export const withSearch = (command: Command): Command =>
+  withLimits(command)
     .option('--seed <n>', 'seed of the search', wholeNumber, 1)
     .option('--evaluations <n>', 'architectures to score', evaluationCount, 50_000)
     .addOption(
@@ -52,18 +65,13 @@ export const withLimits = (command: Command): Command =>
       ),
     )
     .option(
-      '--confidence <share>',
-      'hold the limits on latency and top-1 against bounds that are kept with this probability, 0.5..1',
-      confidence,
-    )
-    .option(
       '--max-seconds <s>',
       'end the search after so long; what it found then depends on the machine',
       positiveNumber,
     );
 
 /** The `search` of a request. */
-export const searchOf = ({ evaluations, confidence, maxSeconds }: LimitOptions): Omit<SearchRequest, 'warmStart'> => ({
+export const searchOf = ({ evaluations, confidence, maxSeconds }: SearchFlags): Omit<SearchRequest, 'warmStart'> => ({
   evaluations,
   ...(confidence === undefined ? {} : { confidence }),
   ...(maxSeconds === undefined ? {} : { maxSeconds }),

@@ -4,7 +4,7 @@ import { BespokeError } from '../common/errors.js';
 import type { SearchSpace } from '../space/types.js';
 import { parseBundleCard } from '../supernet/bundle-card.js';
 import { BUNDLE_FILES } from '../supernet/bundle-files.js';
-import type { ImageSet, InputSpec } from '../supernet/types.js';
+import type { InputSpec } from '../supernet/types.js';
 import { codeOf } from './arguments.js';
 import { readWhole } from './checkpoint-file.js';
 import { knownSpaces, resolveSpace } from './spaces.js';
@@ -13,9 +13,6 @@ import { knownSpaces, resolveSpace } from './spaces.js';
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 /** Share of the image's side that is cut out after resizing: 224 of 256, as the published code evaluates. */
 const CROP_FRACTION = 0.875;
-
-/** What a bundle has where nobody gave images. */
-export const NO_IMAGES: ImageSet = { count: 0, height: 0, width: 0, channels: 0, pixels: new Uint8Array(0) };
 
 /** What the published networks were trained on: RGB images of ImageNet, normalized per channel. */
 function publishedInput({ id, inputChannels }: SearchSpace): InputSpec {

@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import { BespokeError } from '../common/errors.js';
 import { measureTop1 } from '../evaluate/top1.js';
 import { makeLatencyModel } from '../hardware/latency-model.js';
-import { loadProfile, parseProfile } from '../hardware/profile-file.js';
+import { LOCAL_CPU_ID } from '../hardware/local-cpu.js';
+import { loadProfile, parseProfile, profilesDir } from '../hardware/profile-file.js';
 import type { LatencyModel } from '../hardware/types.js';
 import { search } from '../search/evolve.js';
 import type { Candidate } from '../search/types.js';
@@ -16,6 +17,7 @@ import { deliver } from '../specialize/deliver.js';
 import { withIntervals } from '../specialize/describe.js';
 import { searchOptionsOf } from '../specialize/search-options.js';
 import type { SpecializationRequest } from '../specialize/types.js';
+import { spreadOver } from '../specialize/warm-start.js';
 import { loadBundle } from '../supernet/bundle.js';
 import type { ExportOptions } from '../supernet/export-options.js';
 import type { Bundle } from '../supernet/types.js';
@@ -42,7 +44,7 @@ export async function resolveBundle(idOrDir: string, modelDirs: readonly string[
   }
   throw new BespokeError(
     'not-found',
-    `there is no supernet "${idOrDir}"; looked for a bundle.json in ${tried.join(', ')}`,
+    `there is no supernet "${idOrDir}"; looked for a bundle.json in ${tried.join(', ')} (--models names other folders)`,
   );
 }
 
@@ -94,14 +96,18 @@ export interface SearchCommandOptions {
   readonly request: SpecializationRequest;
 }
 
-async function latencyModelOf({ space, hardware, dataDir }: SearchCommandOptions): Promise<LatencyModel | undefined> {
+/** The latency model of the hardware that was named; of this machine's own where none was and a latency is asked for. */
+async function latencyModelOf(options: SearchCommandOptions): Promise<LatencyModel | undefined> {
+  const { space, dataDir, request } = options;
+  const isNeeded = request.constraints.maxLatencyMs !== undefined || request.objective === 'latency';
+  const hardware = options.hardware ?? (isNeeded ? LOCAL_CPU_ID : undefined);
   if (hardware === undefined) return undefined;
   if (hardware.endsWith('.json')) return makeLatencyModel(space, parseProfile(await readText(hardware), hardware));
-  const profile = await loadProfile(join(dataDir, 'hardware'), hardware, space.id);
+  const profile = await loadProfile(profilesDir(dataDir), hardware, space.id);
   if (profile !== undefined) return makeLatencyModel(space, profile);
   throw new BespokeError(
     'no-latency-data',
-    `the hardware type "${hardware}" has no latency model for "${space.id}"; run \`bespoke hardware profile\`, import tables with \`bespoke hardware import\`, or give a profile.json`,
+    `the hardware type "${hardware}" has no latency model for "${space.id}"; run \`bespoke hardware profile --space\`, import tables with \`bespoke hardware import\`, or give --hardware another id or a profile.json`,
   );
 }
 
@@ -112,6 +118,9 @@ async function readText(path: string): Promise<string> {
     throw new BespokeError('invalid-request', `"${path}" cannot be read (${codeOf(cause)})`, {}, cause);
   }
 }
+
+/** Rows of a front that people are shown: more push the best off the screen. */
+const SHOWN_FRONT = 20;
 
 /** `bespoke search`: a search alone. */
 export async function searchCommand(terminal: Terminal, options: SearchCommandOptions): Promise<number> {
@@ -131,8 +140,9 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
     ) as [Candidate, ...Candidate[]]; // the best comes first
     const { evaluations, cutShort } = found;
     terminal.printJson({ best, paretoFront, evaluations, cutShort, seconds });
-    const rows = [best, ...paretoFront].map((candidate, index) => [
-      index === 0 ? 'best' : `front ${index}`,
+    const shown = spreadOver([...paretoFront.entries()], SHOWN_FRONT);
+    const rows = [...shown, [-1, best] as const].map(([index, candidate]) => [
+      index < 0 ? 'best' : `front ${index + 1}`,
       formatPercent(candidate.predictedTop1),
       formatCount(candidate.macs),
       candidate.predictedLatencyMs === undefined ? '' : formatMs(candidate.predictedLatencyMs),
@@ -140,6 +150,9 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
       candidate.arch.depths.join(' '),
     ]);
     terminal.print(formatTable([['', 'predicted top-1', 'MACs', 'latency', 'resolution', 'depths'], ...rows]));
+    if (shown.length < paretoFront.length) {
+      terminal.print(`${shown.length} of ${formatCount(paretoFront.length)} networks of the front; --json has all`);
+    }
     const end = cutShort ? ', cut short by the time limit' : '';
     terminal.print(`${formatCount(evaluations)} evaluations in ${seconds.toFixed(2)} s${end}`);
     return EXIT.done;
@@ -148,7 +161,7 @@ export async function searchCommand(terminal: Terminal, options: SearchCommandOp
   }
 }
 
-/** `bespoke evaluate`: top-1 of an ONNX on labelled images. */
+/** `bespoke evaluate`: top-1 of an ONNX on labeled images. */
 export async function evaluateCommand(
   terminal: Terminal,
   {

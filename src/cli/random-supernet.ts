@@ -1,11 +1,11 @@
 import { makeRng } from '../common/rng.js';
-import { writeBundle } from '../supernet/bundle.js';
+import { NO_IMAGES, writeBundle } from '../supernet/bundle.js';
 import { randomWeights } from '../supernet/random-weights.js';
 import { EXIT } from './arguments.js';
 import { type CalibrationOptions, calibrationImages, calibrationSentence } from './calibration.js';
 import { folderId } from './folder-id.js';
 import { formatCount } from './format.js';
-import { assertNewFolder, NO_IMAGES, newBundleMeaning, readClassNames } from './new-bundle.js';
+import { assertNewFolder, newBundleMeaning, readClassNames } from './new-bundle.js';
 import type { Terminal } from './terminal.js';
 
 export interface InitSupernetCommand extends CalibrationOptions {

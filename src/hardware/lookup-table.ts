@@ -76,11 +76,11 @@ function stemSides(entries: LookupEntries): readonly number[] {
 export function tableResolution(file: string, entries: LookupEntries, asked?: number): number {
   const sides = stemSides(entries);
   const has = sides.length === 0 ? 'it has no key of a stem' : `its stem is timed at ${sides.join(', ')}`;
-  const disagree = (what: string): never => {
-    throw new BespokeError('invalid-request', `"${file}" ${what}, but ${has}; --resolution N says which counts`);
+  const disagree = (what: string, advice = '; --resolution N says which counts'): never => {
+    throw new BespokeError('invalid-request', `"${file}" ${what}, but ${has}${advice}`);
   };
   if (asked !== undefined) {
-    return sides.includes(asked) ? asked : disagree(`cannot be the table of the resolution ${asked}`);
+    return sides.includes(asked) ? asked : disagree(`was given as the table of the resolution ${asked}`, '');
   }
   const named = (file.match(/\d+/g) ?? []).map(Number);
   const both = sides.filter((side) => named.includes(side));

@@ -55,7 +55,8 @@ function floatTensors(bytes: Uint8Array, where: string): Map<string, FloatTensor
   return floatOnly;
 }
 
-const NO_IMAGES: ImageSet = { count: 0, height: 0, width: 0, channels: 0, pixels: new Uint8Array(0) };
+/** What a bundle has where nobody gave images. */
+export const NO_IMAGES: ImageSet = { count: 0, height: 0, width: 0, channels: 0, pixels: new Uint8Array(0) };
 
 /** IDX images `[N, H, W]` or `[N, H, W, C]`, with labels `[N]` where there are any. */
 function imageSet(files: ReadonlyMap<string, Uint8Array>, name: string, labelsName?: string): ImageSet {

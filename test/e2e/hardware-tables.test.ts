@@ -184,7 +184,7 @@ describe('imported tables as a hardware type', () => {
       [[...files(), '--id', 'x', '--resolution', '8'], /--resolution is for one file, got 2/],
       [
         [first, '--id', 'x', '--resolution', '12'],
-        /cannot be the table of the resolution 12, but its stem is timed at 8/,
+        /was given as the table of the resolution 12, but its stem is timed at 8/,
       ],
       [[first, '--id', 'local-cpu'], /--id must not be "local-cpu"/],
       [[first, '--id', '../x'], /--id must be 1 to 64 letters/],

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { fraction, label, positiveInteger, positiveNumber } from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { run } from '../invoke.js';
-import { constraintsOf, type LimitOptions, searchOf, withLimits } from '../limits.js';
+import { constraintsOf, type LimitOptions, type SearchFlags, searchOf, withLimits, withSearch } from '../limits.js';
 
-interface SpecializeOptions extends LimitOptions, ExportFlags {
+interface SpecializeOptions extends SearchFlags, ExportFlags {
   readonly supernet?: string;
   readonly hardware?: string;
   readonly label?: Record<string, string>;
@@ -44,7 +44,7 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
 });
 
 function addSpecialize(program: Command): void {
-  const command = withLimits(program.command('specialize').description('constraints in, a verified ONNX model out'))
+  const command = withSearch(program.command('specialize').description('constraints in, a verified ONNX model out'))
     .option('--supernet <id>', 'supernet to cut from')
     .option('--hardware <id>', 'hardware type that the latency is for')
     .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)

@@ -3,7 +3,7 @@ import { BespokeError } from '../../common/errors.js';
 import { positiveInteger } from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { type CommandOptions, run } from '../invoke.js';
-import { constraintsOf, type LimitOptions, searchOf, withLimits } from '../limits.js';
+import { constraintsOf, type SearchFlags, searchOf, withSearch } from '../limits.js';
 
 interface ExtractOptions extends CommandOptions, ExportFlags {
   readonly supernet: string;
@@ -31,12 +31,15 @@ export function addOffline(program: Command): void {
       return extractCommand(terminal, bundle, { ...options, archFile: options.arch, exported });
     }),
   );
-  withLimits(program.command('search').description('a search alone: the best architecture and the front'))
+  withSearch(program.command('search').description('a search alone: the best architecture and the front'))
     .requiredOption('--space <space>', 'id or JSON file of a search space')
     .requiredOption('--predictor <dir>', 'folder of predictor.json, or a published .pth')
-    .option('--hardware <id>', 'hardware id with a kept profile, or a profile.json')
+    .option(
+      '--hardware <id>',
+      'hardware id with a kept profile, or a profile.json (default: this machine, where a latency is asked for)',
+    )
     .action(
-      run<LimitOptions & { space: string; predictor: string; hardware?: string }>(
+      run<SearchFlags & { space: string; predictor: string; hardware?: string }>(
         async ({ terminal, config }, options) => {
           const { searchCommand } = await import('../offline.js');
           const { resolveSpace } = await import('../spaces.js');
@@ -59,7 +62,7 @@ export function addOffline(program: Command): void {
     );
   program
     .command('evaluate <model>')
-    .description('top-1 of an ONNX model on labelled images')
+    .description('top-1 of an ONNX model on labeled images')
     .option('--data <dir>', 'folder of labeled images, docs/own-data.md')
     .option('--split <split>', 'train or test', 'test')
     .action(

@@ -59,7 +59,9 @@ describe('the resolution of a table', () => {
       '"176_lookup_table.yaml" has 176 in its name, but its stem is timed at 160; --resolution N says which counts',
     );
     expect(() => tableResolution('table.yaml', entries(160, 176))).toThrow(/does not say its resolution .* 160, 176/);
-    expect(() => tableResolution('160.yaml', entries(160), 164)).toThrow(/cannot be the table of the resolution 164/);
+    expect(() => tableResolution('160.yaml', entries(160), 164)).toThrow(
+      /was given as the table of the resolution 164, but its stem is timed at 160$/,
+    );
     expect(() => tableResolution('160.yaml', new Map())).toThrow(/it has no key of a stem/);
   });
 });
