@@ -7,10 +7,11 @@ import { parseProfile } from './hardware/profile-file.js';
 import { makeCostTable } from './space/cost-table.js';
 import { parseSpace } from './space/parse-space.js';
 
-/** @throws BespokeError `bundle-invalid` with every refusal, if no bundle at all was loaded */
+/** @throws BespokeError `bundle-invalid` with every refused bundle, if none at all was loaded */
 export function requireSupernet({ supernets, refused }: EngineCatalog, modelDirs: readonly string[]): void {
   if (supernets.length > 0) return;
-  const why = refused.map(({ problem }) => problem.detail).join('; ');
+  const bundles = refused.filter(({ kind }) => kind === 'bundle');
+  const why = bundles.map(({ problem }) => problem.detail).join('; ');
   throw new BespokeError(
     'bundle-invalid',
     `no supernet bundle could be loaded from ${modelDirs.join(', ')}${why === '' ? '' : `: ${why}`}`,

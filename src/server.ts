@@ -80,7 +80,8 @@ async function start(config: Config, options: StartOptions, { closers, closeAll 
   const store = opened.value;
   const catalog = loaded.value;
   requireSupernet(catalog, config.modelDirs);
-  for (const { dir, problem } of catalog.refused) log.error({ dir, problem }, `bundle refused: ${problem.detail}`);
+  for (const { kind, dir, problem } of catalog.refused)
+    log.error({ dir, problem }, `${kind} refused: ${problem.detail}`);
 
   const queue = await openQueue(config.redisUrl);
   let closeQueue = (): Promise<void> => queue.close();

@@ -45,7 +45,8 @@ export async function startWorkerProcess(
     closers.push(() => queue.close());
     const catalog = await engine.load(onProgress);
     requireSupernet(catalog, config.modelDirs);
-    for (const { dir, problem } of catalog.refused) log.error({ dir, problem }, `bundle refused: ${problem.detail}`);
+    for (const { kind, dir, problem } of catalog.refused)
+      log.error({ dir, problem }, `${kind} refused: ${problem.detail}`);
     const id = makeWorkerId();
     const supernetIds = catalog.supernets.map((supernet) => supernet.id);
     const deps = { jobs: store.jobs, engine, workerId: id, supernetIds, leaseMs, maxAttempts, log };
