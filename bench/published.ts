@@ -8,7 +8,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { NO_IMAGES, newBundleMeaning } from '../src/cli/new-bundle.js';
+import { newBundleMeaning } from '../src/cli/new-bundle.js';
 import { openSearchPredictor } from '../src/cli/search-predictor.js';
 import { BespokeError } from '../src/common/errors.js';
 import { sha256 } from '../src/common/hash.js';
@@ -25,6 +25,7 @@ import { PUBLISHED_SPACES } from '../src/space/published.js';
 import type { SearchSpace } from '../src/space/types.js';
 import { specialize, type Workbench } from '../src/specialize/specialize.js';
 import type { Report } from '../src/specialize/types.js';
+import { NO_IMAGES } from '../src/supernet/bundle.js';
 import { extractSubnet } from '../src/supernet/extract.js';
 import { randomWeights } from '../src/supernet/random-weights.js';
 import { sliceSubnet } from '../src/supernet/slice.js';
