@@ -1,4 +1,4 @@
-import { BespokeError } from '../common/errors.js';
+import { BespokeError, type Problem } from '../common/errors.js';
 import { canonicalJson, sha256 } from '../common/hash.js';
 import type { HistoryFilter } from '../specialize/ports.js';
 import type { SpecializationRequest, SpecializationRow, Status } from '../specialize/types.js';
@@ -38,8 +38,38 @@ function withWarmStart(request: SpecializationRequest, ids: readonly string[]): 
   return ids.length === 0 ? request : { ...request, search: { ...request.search, warmStart: ids } };
 }
 
+/**
+ * Makes the row of a request. What an idempotency key stands for comes first: an answer that was given is given again, whatever has been
+ * learned or removed since.
+ * @returns the problem instead where the limits cannot be met
+ */
+async function admit(call: Call, deps: Deps): Promise<SpecializationRow | { readonly refused: Problem }> {
+  const { specializations, queue, catalog, settings } = deps;
+  const { log } = call;
+  const key = call.req.get('Idempotency-Key');
+  const idempotency = key === undefined ? undefined : { key, bodyHash: sha256(canonicalJson(call.body)) };
+  const known = idempotency === undefined ? undefined : await specializations.repeated(idempotency);
+  if (known !== undefined) {
+    log.info({ specializationId: known.id, created: false }, 'specialization asked for again');
+    return known;
+  }
+  const body = call.body as CreateBody; // it keeps the contract: validated before
+  const request = fillRequest(body, catalog);
+  const refused = await catalog.checkFeasible(request);
+  if (refused !== undefined) return { refused };
+  const { fresh: isFresh = false, warmStart = false } = body.search ?? {};
+  const frontKey = frontKeyOf(request, catalog);
+  const answerKey = answerKeyOf(request, { catalog, version: settings.version, warmStart });
+  const begun = withWarmStart(request, await resolveWarmStart(specializations, frontKey, warmStart));
+  const { row, created } = await specializations.create(begun, idempotency, { key: answerKey, frontKey, isFresh });
+  log.info({ specializationId: row.id, created, storedAnswerOf: row.storedAnswerOf }, 'specialization stored');
+  if (created && !isFinished(row)) await enqueue(row.id, { queue, log });
+  return row;
+}
+
 /** POST /v1/specializations */
-export function makeCreate({ specializations, queue, catalog, settings }: Deps): Handler {
+export function makeCreate(deps: Deps): Handler {
+  const { specializations, settings } = deps;
   let waiting = 0;
   const hold = async (row: SpecializationRow, seconds: number, call: Call): Promise<SpecializationRow> => {
     waiting++;
@@ -51,23 +81,9 @@ export function makeCreate({ specializations, queue, catalog, settings }: Deps):
     }
   };
   return async (call) => {
-    const { req, res, log } = call;
-    const body = call.body as CreateBody; // it keeps the contract: validated before
-    const request = fillRequest(body, catalog);
-    const problem = await catalog.checkFeasible(request);
-    if (problem !== undefined) return sendProblem(res, problem, call.requestId);
-    const given = req.get('Idempotency-Key');
-    const bodyHash = sha256(canonicalJson(call.body));
-    const idempotency = given === undefined ? undefined : { key: given, bodyHash };
-    const isFresh = body.search?.fresh ?? false;
-    const warmStart = body.search?.warmStart ?? false;
-    const frontKey = frontKeyOf(request, catalog);
-    const key = answerKeyOf(request, { catalog, version: settings.version, warmStart });
-    const begun = withWarmStart(request, await resolveWarmStart(specializations, frontKey, warmStart));
-    const answer = { key, frontKey, isFresh };
-    const { row: stored, created } = await specializations.create(begun, idempotency, answer);
-    log.info({ specializationId: stored.id, created, storedAnswerOf: stored.storedAnswerOf }, 'specialization stored');
-    if (created && !isFinished(stored)) await enqueue(stored.id, { queue, log });
+    const { req, res } = call;
+    const stored = await admit(call, deps);
+    if ('refused' in stored) return sendProblem(res, stored.refused, call.requestId);
     const seconds = preferredWaitSeconds(req.get('Prefer'));
     const honored = seconds !== undefined && waiting < MAX_WAITING;
     const row = honored ? await hold(stored, seconds, call) : stored;

@@ -43,6 +43,12 @@ export interface AnswerKey {
   readonly isFresh: boolean;
 }
 
+/** What makes a request safe to repeat: the client's key, and the hash of the body that it stands for. */
+export interface Idempotency {
+  readonly key: string;
+  readonly bodyHash: Sha256;
+}
+
 /** The stored rows, as the API and the CLI see them. */
 export interface SpecializationStore {
   /**
@@ -52,9 +58,11 @@ export interface SpecializationStore {
    */
   create(
     request: SpecializationRequest,
-    idempotency?: { readonly key: string; readonly bodyHash: Sha256 },
+    idempotency?: Idempotency,
     answer?: AnswerKey,
   ): Promise<{ readonly row: SpecializationRow; readonly created: boolean }>;
+  /** The row that an idempotency key stands for, as `create` would give it; undefined where the key is free. Throws `conflict` like it. */
+  repeated(idempotency: Idempotency): Promise<SpecializationRow | undefined>;
   get(id: string): Promise<SpecializationRow | undefined>;
   list(filter: HistoryFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<HistoryPage>;
   report(id: string): Promise<Report | undefined>;

@@ -1,8 +1,7 @@
 import { BespokeError } from '../common/errors.js';
-import type { Sha256 } from '../common/hash.js';
 import { invariant } from '../common/invariant.js';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.js';
-import type { AnswerKey, HistoryFilter, HistoryPage, SpecializationStore } from '../specialize/ports.js';
+import type { AnswerKey, HistoryFilter, HistoryPage, Idempotency, SpecializationStore } from '../specialize/ports.js';
 import {
   type Report,
   type SearchFront,
@@ -32,7 +31,6 @@ const MAX_CREATE_TRIES = 5;
 const LIGHT = { report: true, searchFront: true } as const;
 
 type Created = { readonly row: SpecializationRow; readonly created: boolean };
-type Idempotency = { readonly key: string; readonly bodyHash: Sha256 };
 
 /** The rows as the API and the CLI see them, in PostgreSQL. */
 export function makeSpecializationStore(prisma: PrismaClient): SpecializationStore {
@@ -43,6 +41,7 @@ export function makeSpecializationStore(prisma: PrismaClient): SpecializationSto
           ? insert(prisma, { request, answer })
           : createOnce(prisma, { request, answer, idempotency }),
       ),
+    repeated: (idempotency) => guarded(() => repeated(prisma, idempotency)),
     get: (id) => guarded(() => find(prisma, id)),
     list: (filter, page) => guarded(() => list(prisma, filter, page)),
     report: (id) => guarded(() => report(prisma, id)),
@@ -86,8 +85,8 @@ async function createOnce(
 ): Promise<Created> {
   const { idempotency } = creating;
   for (let tries = 0; tries < MAX_CREATE_TRIES; tries++) {
-    const known = await findByKey(prisma, idempotency.key);
-    if (known !== null) return { row: sameBody(known, idempotency), created: false };
+    const known = await repeated(prisma, idempotency);
+    if (known !== undefined) return { row: known, created: false };
     try {
       return await insert(prisma, creating);
     } catch (error) {
@@ -107,6 +106,11 @@ async function findByKey(prisma: PrismaClient, key: string): Promise<StoredRow |
     UPDATE specializations SET idempotency_key = NULL
     WHERE idempotency_key = ${key} AND created_at <= now() - make_interval(hours => ${IDEMPOTENCY_HOURS})`;
   return prisma.specialization.findUnique({ where: { idempotencyKey: key }, omit: LIGHT });
+}
+
+async function repeated(prisma: PrismaClient, idempotency: Idempotency): Promise<SpecializationRow | undefined> {
+  const known = await findByKey(prisma, idempotency.key);
+  return known === null ? undefined : sameBody(known, idempotency);
 }
 
 function sameBody(known: StoredRow, { key, bodyHash }: Idempotency): SpecializationRow {

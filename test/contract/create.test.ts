@@ -180,6 +180,19 @@ describe('an idempotency key', () => {
     expect(served.queued.filter((each) => each === id)).toHaveLength(1);
   });
 
+  test('gives it again when the request would be refused by now, and a conflict before anything else', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const first = await served.post(PATH, LIMIT, headers);
+    served.supernets.splice(0);
+    const [again, other] = [
+      await served.post(PATH, LIMIT, headers),
+      await served.post(PATH, { ...LIMIT, seed: 2 }, headers),
+    ];
+    served.supernets.push(SUPERNET);
+    expect([again.status, again.text]).toEqual([202, first.text]);
+    expect(other.status).toBe(409);
+  });
+
   test('must be short and visible', async () => {
     const answer = await served.post(PATH, LIMIT, { 'Idempotency-Key': 'k'.repeat(256) });
     expect(JSON.parse(answer.text)).toMatchObject({ status: 400, errors: [{ pointer: 'Idempotency-Key' }] });

@@ -4,7 +4,7 @@ import type { ApiDeps, JobQueue, SupernetInfo } from '../../src/api/ports.js';
 import { BespokeError, toProblem } from '../../src/common/errors.js';
 import { sha256 } from '../../src/common/hash.js';
 import { makeRng } from '../../src/common/rng.js';
-import type { ArtifactStore, HistoryFilter, SpecializationStore } from '../../src/specialize/ports.js';
+import type { ArtifactStore, HistoryFilter, Idempotency, SpecializationStore } from '../../src/specialize/ports.js';
 import type { Report, SearchFront, SpecializationRequest, SpecializationRow } from '../../src/specialize/types.js';
 import { makeCatalog, SUPERNET } from './sample-catalog.js';
 import { reportOf, resultOf } from './sample-report.js';
@@ -99,13 +99,20 @@ function makeStore({ rows, reports, fronts, faults }: Tables): SpecializationSto
   const up = (): void => {
     if (faults.database) throw new BespokeError('database-unavailable', 'The database cannot be reached.');
   };
+  const repeated = (idempotency: Idempotency): SpecializationRow | undefined => {
+    const known = keys.get(idempotency.key);
+    if (known !== undefined && known.bodyHash !== idempotency.bodyHash)
+      throw new BespokeError('conflict', 'This Idempotency-Key was used with another body.');
+    return known === undefined ? undefined : rows.get(known.id);
+  };
   return {
+    repeated: async (idempotency) => {
+      up();
+      return repeated(idempotency);
+    },
     create: async (request, idempotency, answer) => {
       up();
-      const known = idempotency === undefined ? undefined : keys.get(idempotency.key);
-      if (known !== undefined && known.bodyHash !== idempotency?.bodyHash)
-        throw new BespokeError('conflict', 'This Idempotency-Key was used with another body.');
-      const first = known === undefined ? undefined : rows.get(known.id);
+      const first = idempotency === undefined ? undefined : repeated(idempotency);
       if (first !== undefined) return { row: first, created: false };
       const fresh = newRow(request);
       const source = answer === undefined || answer.isFresh ? undefined : answered(rows, answers, answer.key);

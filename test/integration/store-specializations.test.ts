@@ -74,6 +74,8 @@ describe('idempotency', () => {
     const first = await store.specializations.create(makeRequest(), key);
     const second = await store.specializations.create(makeRequest(), key);
     expect(second).toEqual({ row: first.row, created: false });
+    expect(await store.specializations.repeated(key)).toEqual(first.row);
+    expect(await store.specializations.repeated({ ...key, key: 'free' })).toBeUndefined();
     await expect(
       store.specializations.create(makeRequest(), { ...key, bodyHash: sha256('other') }),
     ).rejects.toMatchObject({
