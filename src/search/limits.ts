@@ -28,7 +28,7 @@ export interface Limits {
 }
 
 /** A cost as it is best asked. */
-export function makeGenomeCost(genetics: Genetics, cost: CostFunction): GenomeCost {
+function makeGenomeCost(genetics: Genetics, cost: CostFunction): GenomeCost {
   const additive = probeBlockCosts(genetics, cost);
   const asked = (genomes: readonly Genome[]): Float64Array => cost(genomes.map((genome) => toArch(genetics, genome)));
   return { additive, of: additive === undefined ? asked : (genomes) => Float64Array.from(genomes, additive.of) };
