@@ -75,7 +75,7 @@ const lists: readonly Case[] = [
 ];
 
 const created: readonly Case[] = [
-  ['createSpecialization', 202, () => served.post('/v1/specializations', LIMIT)],
+  ['createSpecialization', 202, () => served.post('/v1/specializations', { ...LIMIT, search: { fresh: true } })], // no stored answer
   ['createSpecialization', 200, createAndWait],
   ['createSpecialization', 404, () => served.post('/v1/specializations', { ...LIMIT, hardwareId: 'other' })],
   ['createSpecialization', 409, reuseKey],

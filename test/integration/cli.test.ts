@@ -119,7 +119,13 @@ describe('bespoke specialize beside a running server', () => {
     expect([atOnce.code, atOnce.stdout]).toEqual([1, '']);
     expect(atOnce.stderr).toContain(`nearest maxMacs that can be met: ${smallest}`);
     const searched = await runCli(specializeArgs('--min-top1', '0.9999', '-o', place('none.onnx')), beside);
-    expect(jsonOf<Specialization>(searched, 1)).toMatchObject({ status: 'failed', problem: { binding: ['minTop1'] } });
+    // Refused at once where the engine is quick to say what the best can be, else by the job's own search.
+    expect(searched.code).toBe(1);
+    if (searched.stdout !== '')
+      expect(jsonOf<Specialization>(searched, 1)).toMatchObject({
+        status: 'failed',
+        problem: { binding: ['minTop1'] },
+      });
     expect(searched.stderr).toMatch(/nearest minTop1 that can be met: 0\.\d+/);
     expect(await readdir(scratch)).not.toContain('none.onnx');
   });
