@@ -50,15 +50,20 @@ export async function runSpecialization(
   terminal: Terminal,
   body: CreateSpecialization,
 ): Promise<Specialization> {
-  const created = unwrap(await client.POST('/v1/specializations', { body }));
+  // Listened for before the job is asked for: a Ctrl-C between the two would leave it behind, running for nobody.
+  let id: string | undefined;
+  let isInterrupted = false;
   const cancel = (): void => {
-    const params = { path: { id: created.id } };
+    isInterrupted = true;
+    if (id === undefined) return;
     // Whoever waits for the row hears of a server that is away.
-    client.POST('/v1/specializations/{id}/cancel', { params }).catch(() => {});
+    client.POST('/v1/specializations/{id}/cancel', { params: { path: { id } } }).catch(() => {});
   };
   process.once('SIGINT', cancel);
   try {
-    return await waitFor(client, created.id, {
+    id = unwrap(await client.POST('/v1/specializations', { body })).id;
+    if (isInterrupted) cancel();
+    return await waitFor(client, id, {
       pollMs: POLL_MS,
       onProgress: ({ stage, status, progress }) =>
         terminal.progress((stage ?? status).padEnd(11), { done: status === 'succeeded' ? 1 : progress, total: 1 }),
