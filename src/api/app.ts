@@ -5,6 +5,7 @@ import { checkContentType, contextOf, type Handler, handle } from './call.js';
 import { makeEstimate, makeGetHardware, makeGetSupernet, makeListHardware, makeListSupernets } from './catalog.js';
 import { type Contract, loadContract, type Operation, type OperationId } from './contract.js';
 import { makeEvents } from './events.js';
+import { makeWatches } from './follow.js';
 import { type Metrics, makeMetrics } from './metrics.js';
 import { makeModel } from './models.js';
 import type { ApiDeps } from './ports.js';
@@ -21,14 +22,15 @@ const NANOSECONDS_PER_SECOND = 1e9;
 /** A handler per operation of the contract; the compiler refuses a missing and an unknown one. */
 function makeHandlers(deps: ApiDeps, contract: Contract, metrics: Metrics): Readonly<Record<OperationId, Handler>> {
   const model = makeModel(deps);
+  const watches = makeWatches();
   return {
     home: makeHome(deps),
-    createSpecialization: makeCreate(deps),
+    createSpecialization: makeCreate(deps, watches),
     listSpecializations: makeList(deps),
     getSpecialization: makeGet(deps),
     deleteSpecialization: makeDelete(deps),
-    cancelSpecialization: makeCancel(deps),
-    streamSpecializationEvents: makeEvents(deps),
+    cancelSpecialization: makeCancel(deps, watches),
+    streamSpecializationEvents: makeEvents(deps, watches),
     getReport: makeReport(deps),
     getFront: makeFront(deps),
     getSpecializationModel: makeModelRedirect(deps),

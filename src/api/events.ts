@@ -2,7 +2,7 @@ import { BespokeError } from '../common/errors.js';
 import type { SpecializationStore } from '../specialize/ports.js';
 import { type SearchFront, type SpecializationRow, STAGES } from '../specialize/types.js';
 import type { Call, Handler } from './call.js';
-import { isFinished, pause, requireRow } from './follow.js';
+import { isFinished, requireRow, type Watch, type Watches } from './follow.js';
 import type { ApiDeps } from './ports.js';
 
 /** Streams open at the same time; each looks at its row some times a second. */
@@ -46,13 +46,14 @@ function makeFrontWatch(store: SpecializationStore, write: (text: string) => voi
 interface StreamTimes {
   readonly pollMs: number;
   readonly heartbeatMs: number;
+  readonly watch: Watch;
 }
 
 async function stream(
   { res, signal }: Call,
   store: SpecializationStore,
   { row, seen }: { readonly row: SpecializationRow; readonly seen: string | undefined },
-  { pollMs, heartbeatMs }: StreamTimes,
+  { pollMs, heartbeatMs, watch }: StreamTimes,
 ): Promise<void> {
   let current = row;
   let last = seen;
@@ -68,7 +69,7 @@ async function stream(
     quietMs = id !== last || quietMs >= heartbeatMs ? 0 : quietMs + pollMs;
     last = id;
     if (isFinished(current)) break;
-    await pause(pollMs, signal);
+    await watch.wait(current, pollMs, signal);
     const next = signal.aborted ? undefined : await store.get(row.id);
     if (next === undefined) break; // removed meanwhile, or nobody listens
     current = next;
@@ -77,7 +78,10 @@ async function stream(
 }
 
 /** GET /v1/specializations/{id}/events */
-export function makeEvents({ specializations, settings }: Pick<ApiDeps, 'specializations' | 'settings'>): Handler {
+export function makeEvents(
+  { specializations, settings }: Pick<ApiDeps, 'specializations' | 'settings'>,
+  watches: Watches,
+): Handler {
   let open = 0;
   return async (call) => {
     const { req, res, path } = call;
@@ -98,11 +102,13 @@ export function makeEvents({ specializations, settings }: Pick<ApiDeps, 'special
       return;
     }
     open++;
+    const watch = watches.open(row.id);
     try {
       res.write(`retry: ${RETRY_MS}\n\n`);
       const { pollMs = POLL_MS, heartbeatMs = HEARTBEAT_MS } = settings;
-      await stream(call, specializations, { row, seen }, { pollMs, heartbeatMs });
+      await stream(call, specializations, { row, seen }, { pollMs, heartbeatMs, watch });
     } finally {
+      watch.close();
       open--;
     }
   };

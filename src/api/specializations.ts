@@ -6,7 +6,7 @@ import { answerKeyOf, frontKeyOf } from './answer-key.js';
 import { type Call, type Handler, hasTag, sendJson } from './call.js';
 import { historyCsv } from './csv.js';
 import { type CreateBody, fillRequest } from './defaults.js';
-import { isFinished, requireRow, waitUntilFinished } from './follow.js';
+import { isFinished, requireRow, type Watches, waitUntilFinished } from './follow.js';
 import type { ApiDeps } from './ports.js';
 import { preferredWaitSeconds } from './prefer.js';
 import { sendProblem } from './problem.js';
@@ -68,14 +68,15 @@ async function admit(call: Call, deps: Deps): Promise<SpecializationRow | { read
 }
 
 /** POST /v1/specializations */
-export function makeCreate(deps: Deps): Handler {
+export function makeCreate(deps: Deps, watches: Watches): Handler {
   const { specializations, settings } = deps;
   let waiting = 0;
   const hold = async (row: SpecializationRow, seconds: number, call: Call): Promise<SpecializationRow> => {
     waiting++;
     try {
       const pollMs = settings.pollMs ?? 250;
-      return await waitUntilFinished(specializations, row, { ms: seconds * 1000, pollMs, signal: call.signal });
+      const { signal } = call;
+      return await waitUntilFinished(specializations, row, { ms: seconds * 1000, pollMs, signal, watches });
     } finally {
       waiting--;
     }
@@ -160,12 +161,13 @@ export function makeList({ specializations }: Deps): Handler {
 }
 
 /** POST /v1/specializations/{id}/cancel */
-export function makeCancel({ specializations, queue }: Deps): Handler {
+export function makeCancel({ specializations, queue }: Deps, watches: Watches): Handler {
   return async ({ res, path, log }) => {
     const id = String(path.id);
     const row = await specializations.requestCancel(id);
     if (row === undefined) throw new BespokeError('not-found', `There is no specialization ${id}.`);
     log.info({ specializationId: id, status: row.status }, 'cancel asked for');
+    watches.wake(id);
     try {
       if (row.status === 'canceled') await queue.cancel(id);
     } catch (error) {

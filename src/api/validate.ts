@@ -1,12 +1,11 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { BespokeError, type FieldError } from '../common/errors.js';
 import type { Contract, Operation, Parameter, Schema } from './contract.js';
+import { fieldError, SHOWN_CHARACTERS, shown } from './field-error.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 const NUMBER = /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?$/;
-/** Longest part of a refused value that an error repeats. */
-const SHOWN_CHARACTERS = 60;
 /** More errors than this tell a client nothing new. */
 const MAX_ERRORS = 20;
 
@@ -36,11 +35,6 @@ export interface Validator {
   check(operation: Operation, input: RequestInput): ValidInput;
 }
 
-function shown(value: unknown): string {
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
-}
-
 /**
  * Errors without those of choices that were not meant. Where a value may be of several kinds, each kind complains: what counts is what the
  * kind that it is of says; where it is of none, which kinds there are.
@@ -58,20 +52,6 @@ function telling(errors: readonly ErrorObject[]): readonly ErrorObject[] {
     const kinds = left.filter((error) => ofChoice(error) && !isOfKind(error)).map(({ params }) => String(params.type));
     return [...rest, ...(said.length > 0 ? said : [{ ...choice, message: `must be ${kinds.join(' or ')}` }])];
   }, errors);
-}
-
-function fieldError(error: ErrorObject, prefix: string): FieldError {
-  const { keyword, params, data, instancePath } = error;
-  const escaped = (name: unknown): string => String(name).replaceAll('~', '~0').replaceAll('/', '~1');
-  const at = `${prefix}${instancePath}`;
-  if (keyword === 'additionalProperties')
-    return { pointer: `${at}/${escaped(params.additionalProperty)}`, detail: 'is not known here' };
-  if (keyword === 'required') return { pointer: `${at}/${escaped(params.missingProperty)}`, detail: 'is missing' };
-  if (keyword === 'enum')
-    return { pointer: at, detail: `must be one of ${params.allowedValues.join(', ')}, got ${shown(data)}` };
-  if (keyword === 'type' && typeof data === 'object')
-    return { pointer: at, detail: `must be ${params.type}, got ${data === null ? 'null' : 'an object or a list'}` };
-  return { pointer: at, detail: `${error.message ?? 'is not valid'}, got ${shown(data)}` };
 }
 
 /**

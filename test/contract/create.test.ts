@@ -112,7 +112,27 @@ describe('refusals name the place', () => {
   test.each([
     [{ ...LIMIT, search: { warmStart: 5 } }, 'body /search/warmStart must be boolean or array, got 5.'],
     [{ ...LIMIT, search: { warmStart: ['a'] } }, 'body /search/warmStart/0 must match format "uuid", got "a".'],
-    [{ ...LIMIT, search: { warmStart: [] } }, 'body /search/warmStart must NOT have fewer than 1 items, got [].'],
+    [{ ...LIMIT, search: { warmStart: [] } }, 'body /search/warmStart must have from 1 to 4 items, got [].'],
+    [{ ...LIMIT, resolutions: [] }, 'body /resolutions must have from 1 to 64 items, got [].'],
+    [{ ...LIMIT, resolutions: [17] }, 'body /resolutions/0 must be searchable (20, 24), got 17.'],
+    ...[0, 999, 1e12, 1500.5, '5000'].map((evaluations): [object, string] => [
+      { ...LIMIT, search: { evaluations } },
+      `body /search/evaluations must be a whole number from 1000 to 1000000, got ${JSON.stringify(evaluations)}.`,
+    ]),
+    ...[0, -1, 1e9].map((maxSeconds): [object, string] => [
+      { ...LIMIT, search: { maxSeconds } },
+      `body /search/maxSeconds must be a number above 0 and at most 3600, got ${maxSeconds}.`,
+    ]),
+    ...[0, 0.5, 1, 1.5].map((confidence): [object, string] => [
+      { ...LIMIT, search: { confidence } },
+      `body /search/confidence must be a number above 0.5 and below 1, got ${confidence}.`,
+    ]),
+    [{ constraints: { minTop1: 2 } }, 'body /constraints/minTop1 must be a number above 0 and at most 1, got 2.'],
+    [{ constraints: { maxLatencyMs: -1 } }, 'body /constraints/maxLatencyMs must be a number above 0, got -1.'],
+    [
+      { ...LIMIT, search: { evaluation: 5000 } },
+      'body /search/evaluation is not known here, known are evaluations, maxSeconds, confidence, warmStart, fresh.',
+    ],
     [
       { hardwareId: 'no-table', constraints: { maxLatencyMs: 1 } },
       'Hardware type no-table cannot give the p50 latency of toy: it has no latency model for the space toy-space; hardware types that have one: local-cpu.',

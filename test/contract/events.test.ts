@@ -60,6 +60,29 @@ test('a stream tells each change once and ends with the last', async () => {
   ]);
 });
 
+test('a cancel is told at once, and then the end', async () => {
+  const slow = await serve({ pollMs: 600_000 });
+  try {
+    const { id } = slow.add('running', { stage: 'searching', progress: 0.25, attempt: 1 });
+    const answer = await fetch(`${slow.url}/v1/specializations/${id}/events`);
+    let text = '';
+    for await (const chunk of answer.body ?? []) {
+      text += new TextDecoder().decode(chunk as Uint8Array);
+      if (eventsIn(text).length === 1) await slow.post(`/v1/specializations/${id}/cancel`, undefined);
+      const row = slow.rows.get(id);
+      // What the worker writes, once the stream has told that it is being stopped.
+      if (eventsIn(text).length === 2 && row !== undefined) slow.rows.set(id, { ...row, status: 'canceled' });
+    }
+    expect(eventsIn(text).map(({ id: eventId, name }) => [eventId, name])).toEqual([
+      ['1.running.1.250', 'progress'],
+      ['1.running.1.250.cancel', 'progress'],
+      ['1.canceled.1.250', 'canceled'],
+    ]);
+  } finally {
+    await slow.stop();
+  }
+});
+
 test('coming back with the last id repeats nothing', async () => {
   const { id } = served.add('running', { stage: 'searching', progress: 0.25, attempt: 1 });
   const headers = { 'Last-Event-ID': '1.running.1.250' };

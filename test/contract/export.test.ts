@@ -22,14 +22,14 @@ describe('export options of a request', () => {
   });
 
   test.each([
-    [{ opset: 12 }, '/export/opset', 'must be >= 13, got 12'],
-    [{ opset: 22 }, '/export/opset', 'must be <= 21, got 22'],
-    [{ batch: 0 }, '/export/batch', 'must be >= 1, got 0'],
-    [{ batch: 65 }, '/export/batch', 'must be <= 64, got 65'],
-    [{ batch: 'N' }, '/export/batch', 'must be integer, got "N"'],
+    [{ opset: 12 }, '/export/opset', 'must be a whole number from 13 to 21, got 12'],
+    [{ opset: 22 }, '/export/opset', 'must be a whole number from 13 to 21, got 22'],
+    [{ batch: 0 }, '/export/batch', 'must be a whole number from 1 to 64, got 0'],
+    [{ batch: 65 }, '/export/batch', 'must be a whole number from 1 to 64, got 65'],
+    [{ batch: 'N' }, '/export/batch', 'must be a whole number from 1 to 64, got "N"'],
     [{ normalize: 'imagenet' }, '/export/normalize', 'must be one of none, unit, bytes, got "imagenet"'],
     [{ softmax: 1 }, '/export/softmax', 'must be boolean, got 1'],
-    [{ precision: 'float16' }, '/export/precision', 'is not known here'],
+    [{ precision: 'float16' }, '/export/precision', 'is not known here, known are batch, softmax, normalize, opset'],
   ])('%j is refused in one sentence', async (options, pointer, detail) => {
     const answer = await served.post(PATH, { ...LIMIT, export: options });
     expect(answer.status).toBe(400);

@@ -1,6 +1,7 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makeApp } from '../../src/api/app.js';
+import type { ApiSettings } from '../../src/api/ports.js';
 import { makeServer } from '../../src/api/server.js';
 import { type MemoryPorts, makeMemoryPorts } from './in-memory-ports.js';
 
@@ -35,9 +36,10 @@ function flat(headers: IncomingHttpHeaders): Record<string, string | undefined> 
 }
 
 /** The API on a loopback port over ports in memory. */
-export async function serve(): Promise<Served> {
+export async function serve(settings: Partial<ApiSettings> = {}): Promise<Served> {
   const ports = makeMemoryPorts();
-  const server = makeServer(makeApp(ports.deps));
+  const { deps } = ports;
+  const server = makeServer(makeApp({ ...deps, settings: { ...deps.settings, ...settings } }));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo; // a TCP server has one
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
