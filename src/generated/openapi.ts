@@ -39,6 +39,7 @@ export interface paths {
          *     `Idempotency-Key` is honored for 24 hours: the same key and body give the first row again, another body gives `conflict` 409.
          *     A request that asks the same as an earlier one (labels aside; same supernet, latency model and version) and gets the same answer is not
          *     searched again: its own row has succeeded at once, 200, and says whose answer it has in `storedAnswerOf`. `search.fresh` searches again.
+         *     One that is sent while the first still waits or runs is queued, and is given that answer when its turn comes, if there is one by then.
          *     `Prefer: wait=N` holds the answer up to N seconds (60 at most) and answers 200 when the specialization finished.
          */
         post: operations["createSpecialization"];

@@ -114,6 +114,11 @@ export interface JobStore {
   /** Whether a cancel was asked for; cheap, so that it can be asked many times a second. False too where another attempt holds the job. */
   cancelRequested(id: string, attempt: number): Promise<boolean>;
   /**
+   * running -> succeeded with the answer of an earlier row with the same answer key, where one has succeeded meanwhile and the request does
+   * not want a fresh search. False: the job has to be done.
+   */
+  finishStored(id: string, attempt: number): Promise<boolean>;
+  /**
    * running -> succeeded | failed with the outcome, artifact bytes included, in one transaction; -> canceled if a cancel was asked for.
    * False: the lease was lost, nothing was written.
    */

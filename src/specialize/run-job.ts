@@ -59,12 +59,14 @@ const CANCEL_LOOK_MS = 25;
 type Interruption = 'canceled' | 'lost' | 'engineSilent' | 'stopping';
 
 /**
- * Claims a job, runs it in the engine and writes its one final status. The lease is renewed only while the engine gives signs of life,
+ * Claims a job, gives it a stored answer or runs it in the engine, and writes its one final status. The lease is renewed only while the engine gives signs of life,
  * so a stopped or hung engine loses the job like a dead one; every write is fenced by the attempt number.
  */
 export async function runJob(deps: RunJobDeps, id: string): Promise<JobEnd> {
   const claim = await deps.jobs.claim(id, deps.workerId, deps.leaseMs, deps.supernetIds);
   if (claim === undefined) return 'notClaimed';
+  // While it waited, an equal request may have been answered.
+  if (await deps.jobs.finishStored(id, claim.attempt)) return 'finished';
   const watch = watchLease(deps, claim);
   let outcome: Outcome;
   try {

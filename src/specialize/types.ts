@@ -212,7 +212,7 @@ export interface SpecializationRow {
   /** Present when succeeded. */
   readonly result: SpecializationResult | null;
   readonly cancelRequested: boolean;
-  /** The specialization whose stored answer this one was given, at once; null where it was searched for. */
+  /** The specialization whose stored answer this one was given, at once or when its turn came; null where it was searched for. */
   readonly storedAnswerOf: string | null;
 }
 

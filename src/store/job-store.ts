@@ -6,6 +6,7 @@ import { addArtifact } from './artifact-store.js';
 import { isUuid } from './cursor.js';
 import { guarded } from './database-error.js';
 import { filterColumns, fromJson, resultOf, toJson } from './rows.js';
+import { answered, findAnswer } from './stored-answer.js';
 import { move } from './transitions.js';
 
 /** Time for the transaction that writes an artifact, ms; 20 MB take about 0.5 s on two busy cores. */
@@ -25,6 +26,7 @@ export function makeJobStore(prisma: PrismaClient): JobStore {
     claim: (id, workerId, leaseMs, supernetIds) => guarded(() => claim(prisma, { id, workerId, leaseMs, supernetIds })),
     heartbeat: (id, attempt, leaseMs, progress) => guarded(() => heartbeat(prisma, { id, attempt, leaseMs, progress })),
     cancelRequested: (id, attempt) => guarded(() => cancelRequested(prisma, id, attempt)),
+    finishStored: (id, attempt) => guarded(() => prisma.$transaction((tx) => finishStored(tx, id, attempt))),
     finish: (id, attempt, outcome) =>
       guarded(() =>
         prisma.$transaction((tx) => finish(tx, { id, attempt, outcome }), {
@@ -118,6 +120,18 @@ async function cancelRequested(prisma: PrismaClient, id: string, attempt: number
   const [row] = await prisma.$queryRaw<{ readonly cancel_requested: boolean }[]>`
     SELECT cancel_requested FROM specializations WHERE id = ${id}::uuid AND attempt = ${attempt}`;
   return row?.cancel_requested ?? false;
+}
+
+async function finishStored(tx: Transaction, id: string, attempt: number): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  const { from, to } = move('running', 'succeeded');
+  const where = { id, attempt, status: from, cancelRequested: false, isFresh: false };
+  const row = await tx.specialization.findFirst({ where, omit: { report: true, searchFront: true } });
+  if (row === null || row.answerKey === null) return false;
+  const found = await findAnswer(tx, row.answerKey, fromJson<SpecializationRequest>(row.request));
+  if (found === undefined) return false;
+  const data = { ...answered(found, row), ...ended(await now(tx)), status: to };
+  return (await tx.specialization.updateMany({ where, data })).count === 1;
 }
 
 interface Finish {

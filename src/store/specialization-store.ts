@@ -71,8 +71,9 @@ async function insert(prisma: PrismaClient, { request, answer, idempotency }: Cr
     }),
   };
   if (answer === undefined) return created(await prisma.specialization.create({ data, omit: LIGHT }));
-  const keyed = { ...data, answerKey: answer.key, frontKey: answer.frontKey };
-  const answered = answer.isFresh ? undefined : await insertAnswered(prisma, keyed, request);
+  const { key: answerKey, frontKey, isFresh } = answer;
+  const keyed = { ...data, answerKey, frontKey, isFresh };
+  const answered = isFresh ? undefined : await insertAnswered(prisma, keyed, request);
   return created(answered ?? (await prisma.specialization.create({ data: keyed, omit: LIGHT })));
 }
 

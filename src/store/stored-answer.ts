@@ -1,4 +1,4 @@
-import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
+import type { Prisma, PrismaClient, Specialization } from '../generated/prisma/client.js';
 import type { Report, SpecializationRequest } from '../specialize/types.js';
 import { fromJson, type StoredRow, toJson } from './rows.js';
 
@@ -32,35 +32,55 @@ export function insertAnswered(
   request: SpecializationRequest,
 ): Promise<StoredRow | undefined> {
   return prisma.$transaction(async (tx) => {
-    const held = await holdSource(tx, data.answerKey);
-    if (held === undefined) return undefined;
-    const source = await tx.specialization.findUniqueOrThrow({ where: { id: held.id } });
-    // The source's own warm start, which its answer came from, and not the fronts that are newest now.
-    const asked = { ...fromJson<SpecializationRequest>(source.request), labels: request.labels };
-    const row = await tx.specialization.create({ data: { ...data, request: toJson(asked) } });
-    const report: Report = {
-      ...fromJson<Report>(source.report),
-      id: row.id,
-      createdAt: row.createdAt.toISOString(),
-      request: asked,
-      storedAnswerOf: held.id,
-    };
+    const found = await findAnswer(tx, data.answerKey, request);
+    if (found === undefined) return undefined;
+    const row = await tx.specialization.create({ data: { ...data, request: toJson(found.asked) } });
     return tx.specialization.update({
       where: { id: row.id },
-      data: {
-        status: source.status,
-        progress: 1,
-        finishedAt: row.createdAt,
-        result: toJson(fromJson<object>(source.result)),
-        report: toJson(report),
-        archId: source.archId,
-        measuredTop1: source.measuredTop1,
-        latencyMs: source.latencyMs,
-        macs: source.macs,
-        artifactSha: source.artifactSha,
-        storedAnswerOf: held.id,
-      },
+      data: { ...answered(found, row), finishedAt: row.createdAt },
       omit: { report: true, searchFront: true },
     });
   });
+}
+
+interface FoundAnswer {
+  readonly source: Specialization;
+  /** The source's request, its own warm start included, which its answer came from (not the fronts that are newest now), with the labels of who asks. */
+  readonly asked: SpecializationRequest;
+}
+
+/** The answer of an earlier row to a request with the same key; undefined: there is none. */
+export async function findAnswer(
+  tx: Prisma.TransactionClient,
+  answerKey: string,
+  { labels }: SpecializationRequest,
+): Promise<FoundAnswer | undefined> {
+  const held = await holdSource(tx, answerKey);
+  if (held === undefined) return undefined;
+  const source = await tx.specialization.findUniqueOrThrow({ where: { id: held.id } });
+  return { source, asked: { ...fromJson<SpecializationRequest>(source.request), labels } };
+}
+
+/** What a row takes over from the one whose answer it is given. */
+export function answered({ source, asked }: FoundAnswer, row: { readonly id: string; readonly createdAt: Date }) {
+  const report: Report = {
+    ...fromJson<Report>(source.report),
+    id: row.id,
+    createdAt: row.createdAt.toISOString(),
+    request: asked,
+    storedAnswerOf: source.id,
+  };
+  return {
+    status: source.status,
+    request: toJson(asked),
+    progress: 1,
+    result: toJson(fromJson<object>(source.result)),
+    report: toJson(report),
+    archId: source.archId,
+    measuredTop1: source.measuredTop1,
+    latencyMs: source.latencyMs,
+    macs: source.macs,
+    artifactSha: source.artifactSha,
+    storedAnswerOf: source.id,
+  };
 }

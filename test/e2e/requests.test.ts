@@ -243,3 +243,21 @@ describe('the service', () => {
     expect((await ask('/v1/hardware/local-cpu')).body).toMatchObject({ id: 'local-cpu', isHere: true });
   });
 });
+
+describe('equal requests that are sent at once', () => {
+  it('are searched for once; whoever wants a search of its own has one', async () => {
+    const body = { ...SMALL_SEARCH, constraints: { maxMacs: 70_000 } };
+    const fresh = { ...body, search: { ...body.search, fresh: true } };
+    const rows = await Promise.all([body, body, body, fresh].map((each) => post(server.url, each, 60)));
+    const [own, answered] = [rows.slice(0, 3).filter((row) => row.storedAnswerOf === null), rows.slice(0, 3)];
+    expect(rows.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
+    expect(rows[3]).toMatchObject({ storedAnswerOf: null, attempt: 1 });
+    // The fresh one may have been the first to be searched for.
+    expect(own.length).toBeLessThanOrEqual(1);
+    const sources = [...own, rows[3]].map((row) => row?.id);
+    for (const row of answered.filter((each) => !own.includes(each))) {
+      expect(sources).toContain(row.storedAnswerOf);
+      expect(row.result).toEqual(rows.find(({ id }) => id === row.storedAnswerOf)?.result);
+    }
+  });
+});

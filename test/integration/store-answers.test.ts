@@ -114,6 +114,56 @@ describe('stored answers', () => {
   });
 });
 
+describe('an answer that came while an equal request waited', () => {
+  /** Two equal requests, both waiting; the first is then searched for. */
+  async function waiting(changes: Partial<typeof ANSWER> = {}) {
+    const request = makeRequest({ labels: { target: 'phone' } });
+    const { row: first } = await store.specializations.create(makeRequest(), undefined, ANSWER);
+    const { row: second } = await store.specializations.create(request, undefined, { ...ANSWER, ...changes });
+    expect([first.status, second.status]).toEqual(['queued', 'queued']);
+    return { first, second, request };
+  }
+
+  it('is given to the job when its turn comes, as to one that is asked for later', async () => {
+    const { first, second, request } = await waiting();
+    await finish(first.id, makeSucceeded(MODEL, { top1: 0.93 }));
+    const claim = await store.jobs.claim(second.id, 'w', LEASE_MS);
+    expect(await store.jobs.finishStored(second.id, claim?.attempt ?? -1)).toBe(true);
+    const { row: third } = await store.specializations.create(request, undefined, ANSWER);
+    const [row, report] = [await store.specializations.get(second.id), await store.specializations.report(second.id)];
+    const { createdAt } = second;
+    expect(row).toMatchObject({ status: 'succeeded', stage: null, progress: 1, request, storedAnswerOf: first.id });
+    expect(row?.result).toEqual(third.result);
+    expect(row?.finishedAt).not.toBeNull();
+    expect(report).toEqual({ ...(await store.specializations.report(third.id)), id: second.id, createdAt });
+    expect(await store.jobs.sweep(3, PROBLEM)).toEqual([]);
+  });
+
+  it('is given to nobody else: a first job that failed, another key, one that wants a fresh search, one to be canceled', async () => {
+    const failed = await waiting();
+    await finish(failed.first.id, { status: 'failed', problem: PROBLEM });
+    const others = [failed, await waiting({ key: sha256('other') }), await waiting({ isFresh: true }), await waiting()];
+    const [, , , canceled] = others;
+    for (const { second } of others) {
+      const claim = await store.jobs.claim(second.id, 'w', LEASE_MS);
+      if (second === canceled?.second) {
+        await finish(canceled.first.id, makeSucceeded(MODEL));
+        await store.specializations.requestCancel(second.id);
+      }
+      expect(await store.jobs.finishStored(second.id, claim?.attempt ?? -1)).toBe(false);
+      expect(await store.specializations.get(second.id)).toMatchObject({ status: 'running', storedAnswerOf: null });
+    }
+  });
+
+  it('is not written by an attempt that lost the job', async () => {
+    const { first, second } = await waiting();
+    await finish(first.id, makeSucceeded(MODEL));
+    const claim = await store.jobs.claim(second.id, 'w', LEASE_MS);
+    expect(await store.jobs.finishStored(second.id, (claim?.attempt ?? 0) - 1)).toBe(false);
+    expect(await store.jobs.finishStored('nonsense', 1)).toBe(false);
+  });
+});
+
 describe('earlier fronts', () => {
   it('are those of rows that were searched for with the same bundle and latency model, newest first', async () => {
     const [first, second] = [await searched(), await searched()];

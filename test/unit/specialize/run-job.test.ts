@@ -18,6 +18,7 @@ function makeJobs(changes: Partial<JobStore> = {}) {
     claim: async () => CLAIM,
     heartbeat: async () => ({ lost: false, cancelRequested: false }),
     cancelRequested: async () => false,
+    finishStored: async () => false,
     finish: async (_id, _attempt, outcome) => {
       written.push(outcome.status);
       outcomes.push(outcome);
@@ -65,6 +66,22 @@ function makeDeps(jobs: JobStore, rest: Partial<RunJobDeps> = {}): RunJobDeps {
     ...rest,
   };
 }
+
+describe('an equal request that was answered while the job waited', () => {
+  it('ends the job without the engine', async () => {
+    const asked: unknown[] = [];
+    const { jobs, written } = makeJobs({
+      finishStored: async (...what) => {
+        asked.push(what);
+        return true;
+      },
+    });
+    const engine = { ...makeEngine(), specialize: () => Promise.reject(new Error('nothing is to be searched for')) };
+    expect(await runJob(makeDeps(jobs, { engine }), 'a')).toBe('finished');
+    expect(asked).toEqual([['a', CLAIM.attempt]]);
+    expect(written).toEqual([]);
+  });
+});
 
 describe('a job whose work is done', () => {
   it('waits for a database that is away, and is not failed by it', async () => {
