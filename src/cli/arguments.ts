@@ -49,12 +49,29 @@ export function share(text: string): number {
 
 /** Most architectures that a search scores; the API allows as many. */
 const MOST_EVALUATIONS = 1_000_000;
+/** What the API asks of a job: the fewest evaluations, and the longest time limit in seconds. */
+const JOB = { fewestEvaluations: 1_000, mostSeconds: 3_600 } as const;
+
+/** How many architectures a search scores, of `least` and more. */
+const evaluations =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= MOST_EVALUATIONS) return value;
+    throw new InvalidArgumentError(`it must be a whole number from ${least} to ${MOST_EVALUATIONS}, got "${text}".`);
+  };
 
 /** How many architectures a search scores. */
-export function evaluationCount(text: string): number {
+export const evaluationCount = evaluations(1);
+
+/** How many architectures the search of a job scores. */
+export const jobEvaluationCount = evaluations(JOB.fewestEvaluations);
+
+/** How long the search of a job may take, seconds. */
+export function jobSeconds(text: string): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= MOST_EVALUATIONS) return value;
-  throw new InvalidArgumentError(`it must be a whole number from 1 to ${MOST_EVALUATIONS}, got "${text}".`);
+  if (text.trim() !== '' && value > 0 && value <= JOB.mostSeconds) return value;
+  throw new InvalidArgumentError(`it must be a number above 0 and at most ${JOB.mostSeconds}, got "${text}".`);
 }
 
 /** A probability that is more than a coin's. */
@@ -64,9 +81,11 @@ export function confidence(text: string): number {
   throw new InvalidArgumentError(`it must be a number above 0.5 and below 1 (0.95 for 95 %), got "${text}".`);
 }
 
-/** Whole numbers separated by commas. */
+/** Whole numbers of at least 1, separated by commas. */
 export function integerList(text: string): number[] {
-  return text.split(',').map(positiveInteger);
+  const values = text.split(',').map(Number);
+  if (/^\d+(,\d+)*$/.test(text) && values.every((value) => Number.isSafeInteger(value) && value > 0)) return values;
+  throw new InvalidArgumentError(`it must be whole numbers of at least 1 with commas between (20,24), got "${text}".`);
 }
 
 /** `key=value`, collected over repeated options. */

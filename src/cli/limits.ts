@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { BespokeError } from '../common/errors.js';
 import { OBJECTIVES, type RequestedObjective, type SearchRequest } from '../specialize/types.js';
 import {
   confidence,
@@ -34,6 +35,23 @@ const LIMITS = ['maxLatencyMs', 'maxMacs', 'maxParams', 'maxModelBytes', 'maxPea
 export const constraintsOf = (options: LimitOptions): Partial<Record<(typeof LIMITS)[number], number>> =>
   Object.fromEntries(LIMITS.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 
+/** The limits as options, for messages. */
+const LIMIT_FLAGS = LIMITS.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`).join(
+  ', ',
+);
+
+/** @throws BespokeError `invalid-request` where nothing is asked for: no limit, and none of the `others`, which is said to do too */
+export function requireLimit(
+  command: string,
+  options: LimitOptions,
+  others: readonly (readonly [string, unknown])[],
+): void {
+  const asked = [...Object.values(constraintsOf(options)), ...others.map(([, value]) => value)];
+  if (asked.some((value) => value !== undefined)) return;
+  const rest = others.map(([flag]) => ` or ${flag}`).join('');
+  throw new BespokeError('invalid-request', `${command} needs at least one limit (${LIMIT_FLAGS})${rest}, got none`);
+}
+
 /** The options that say what is asked of a network. */
 export const withLimits = (command: Command): Command =>
   command
@@ -54,11 +72,20 @@ export const withLimits = (command: Command): Command =>
       confidence,
     );
 
-/** The same, with how a network is searched for. */
-export const withSearch = (command: Command): Command =>
+/** What a command takes as the budgets of a search. */
+interface Budgets {
+  readonly evaluations: (text: string) => number;
+  readonly maxSeconds: (text: string) => number;
+}
+
+/** The same, with how a network is searched for; `budgets` unless told are those of a search without a job. */
+export const withSearch = (
+  command: Command,
+  budgets: Budgets = { evaluations: evaluationCount, maxSeconds: positiveNumber },
+): Command =>
   withLimits(command)
     .option('--seed <n>', 'seed of the search', wholeNumber, 1)
-    .option('--evaluations <n>', 'architectures to score', evaluationCount, 50_000)
+    .option('--evaluations <n>', 'architectures to score', budgets.evaluations, 50_000)
     .addOption(
       new Option('--objective <what>', 'what is made as good as the limits allow (default: accuracy)').choices(
         OBJECTIVES,
@@ -67,7 +94,7 @@ export const withSearch = (command: Command): Command =>
     .option(
       '--max-seconds <s>',
       'end the search after so long; what it found then depends on the machine',
-      positiveNumber,
+      budgets.maxSeconds,
     );
 
 /** The `search` of a request. */

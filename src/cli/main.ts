@@ -15,6 +15,17 @@ import { addSupernetSort } from './commands/sorting.js';
 import { addSpaces } from './commands/spaces.js';
 import { addTraining } from './commands/training.js';
 
+/** What commander says of a refused value, as one sentence: which option, what it must be, what was given. */
+function sentenceOf(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .replace(/^option '(?:-\w, )?(--[\w-]+)[^']*' argument '.*' is invalid\. it must be /s, '$1 must be ')
+    .replace(
+      /^option '(?:-\w, )?(--[\w-]+)[^']*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/ms,
+      '$1 must be one of $3, got "$2".',
+    );
+}
+
 function makeProgram(): Command {
   const program = new Command('bespoke')
     .description('Cut from one trained network the sub-network that fits a device.')
@@ -28,7 +39,7 @@ function makeProgram(): Command {
       (dirs: string, earlier?: string) => (earlier === undefined ? dirs : `${earlier}:${dirs}`),
     )
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) });
+    .configureOutput({ outputError: (text, write) => write(sentenceOf(text)) });
   addServing(program);
   addJobs(program);
   addSpaces(program);

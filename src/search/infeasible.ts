@@ -117,7 +117,10 @@ function sentenceOf(spaceId: string, constraints: readonly Constraint[], report:
     const asked = `${id} ${constraints.find((constraint) => constraint.id === id)?.max}`;
     return nearest === undefined ? asked : `${asked} (the smallest possible is ${nearest})`;
   });
-  return `No architecture of "${spaceId}" meets ${parts.join(' and ')} with the other constraints as asked.`;
+  const others = constraints.some(({ id }) => !report.binding.includes(id))
+    ? ' with the other constraints as asked'
+    : '';
+  return `No architecture of "${spaceId}" meets ${parts.join(' and ')}${others}.`;
 }
 
 /**

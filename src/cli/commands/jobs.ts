@@ -1,8 +1,16 @@
 import type { Command } from 'commander';
-import { fraction, label, positiveInteger, positiveNumber } from '../arguments.js';
+import { fraction, jobEvaluationCount, jobSeconds, label, positiveInteger, positiveNumber } from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { run } from '../invoke.js';
-import { constraintsOf, type LimitOptions, type SearchFlags, searchOf, withLimits, withSearch } from '../limits.js';
+import {
+  constraintsOf,
+  type LimitOptions,
+  requireLimit,
+  type SearchFlags,
+  searchOf,
+  withLimits,
+  withSearch,
+} from '../limits.js';
 
 interface SpecializeOptions extends SearchFlags, ExportFlags {
   readonly supernet?: string;
@@ -18,7 +26,9 @@ interface SpecializeOptions extends SearchFlags, ExportFlags {
 }
 
 const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) => {
+  requireLimit('specialize', options, [['--objective', options.objective]]);
   const { withServer } = await import('../connect.js');
+  const { refuseUnknown } = await import('../known.js');
   const { specializeCommand } = await import('../jobs.js');
   const exported = exportOf(options);
   const body = {
@@ -38,13 +48,15 @@ const specialize = run<SpecializeOptions>(async ({ terminal, config }, options) 
     ...(exported === undefined ? {} : { export: exported }),
   };
   const outputs = { model: options.out, report: options.report };
+  await refuseUnknown(config, options);
   if (options.calibration !== undefined)
     await (await import('../calibrate-first.js')).calibrateFirst(terminal, config, options);
   return withServer(config, terminal, (connection) => specializeCommand(connection, terminal, { body, outputs }));
 });
 
 function addSpecialize(program: Command): void {
-  const command = withSearch(program.command('specialize').description('constraints in, a verified ONNX model out'))
+  const specializing = program.command('specialize').description('constraints in, a verified ONNX model out');
+  const command = withSearch(specializing, { evaluations: jobEvaluationCount, maxSeconds: jobSeconds })
     .option('--supernet <id>', 'supernet to cut from')
     .option('--hardware <id>', 'hardware type that the latency is for')
     .option('--label <key=value>', 'a label kept with the specialization; repeatable', label)
@@ -69,9 +81,12 @@ function addEstimate(program: Command): void {
     .action(
       run<LimitOptions & { supernet?: string; hardware?: string; arch?: string }>(
         async ({ terminal, config }, { supernet, hardware, arch, ...limits }) => {
+          requireLimit('estimate', limits, [['--arch', arch]]);
           const { withServer } = await import('../connect.js');
+          const { refuseUnknown } = await import('../known.js');
           const { estimateBody, estimateCommand } = await import('../estimate.js');
           const body = await estimateBody(limits, { supernetId: supernet, hardwareId: hardware, archFile: arch });
+          await refuseUnknown(config, { supernet, hardware, resolutions: limits.resolutions });
           return withServer(config, terminal, (connection) => estimateCommand(connection, terminal, body));
         },
       ),
