@@ -1,5 +1,5 @@
-/** One search alone, or the predictor loaded and nothing else: a process whose memory bench/search-memory.ts reads from what it says. */
-import { readFileSync } from 'node:fs';
+/** One search alone, or the predictor loaded and nothing else, or nothing: a process whose memory bench/search-memory.ts reads from what it says. */
+import { existsSync, readFileSync } from 'node:fs';
 import { loadPredictor } from '../src/predictors/predictor.js';
 import { search } from '../src/search/evolve.js';
 import { makeCostTable } from '../src/space/cost-table.js';
@@ -20,9 +20,17 @@ export interface MemorySetup {
 
 /** What it says, on stdout. */
 export interface MemoryAnswer {
-  readonly maxRssBytes: number;
+  readonly peakBytes: number;
   /** Absent where nothing was searched. */
   readonly searched?: { readonly seconds: number; readonly score: number; readonly evaluations: number };
+}
+
+const STATUS = '/proc/self/status';
+
+/** Peak resident memory. `maxRSS` begins at what the parent had when it forked, so Linux's own figure of this program comes first; both in KiB. */
+function peakBytes(): number {
+  const told = existsSync(STATUS) ? /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(STATUS, 'utf8'))?.[1] : undefined;
+  return 1024 * (told === undefined ? process.resourceUsage().maxRSS : Number(told));
 }
 
 async function run(setup: MemorySetup, isSearching: boolean): Promise<MemoryAnswer> {
@@ -52,10 +60,12 @@ async function run(setup: MemorySetup, isSearching: boolean): Promise<MemoryAnsw
     searched = { seconds, score: found.best.predictedTop1, evaluations: found.evaluations };
   }
   await predictor.release();
-  const maxRssBytes = 1024 * process.resourceUsage().maxRSS; // told in KiB
-  return { maxRssBytes, ...(searched === undefined ? {} : { searched }) };
+  return { peakBytes: peakBytes(), ...(searched === undefined ? {} : { searched }) };
 }
 
-const [path = '', task] = process.argv.slice(2);
-const setup = JSON.parse(readFileSync(path, 'utf8')) as MemorySetup; // written by bench/search-memory.ts
-process.stdout.write(`${JSON.stringify(await run(setup, task === 'search'))}\n`);
+const [task, path = ''] = process.argv.slice(2);
+const answer: MemoryAnswer =
+  task === 'nothing'
+    ? { peakBytes: peakBytes() }
+    : await run(JSON.parse(readFileSync(path, 'utf8')) as MemorySetup, task === 'search'); // written by bench/search-memory.ts
+process.stdout.write(`${JSON.stringify(answer)}\n`);

@@ -12,8 +12,8 @@ import type { ReferenceProblem } from './search-problems.js';
 /** Peak resident memory of processes that are begun for this. */
 export interface SearchMemory {
   readonly problem: string;
-  /** Node and nothing else. */
-  readonly nodeBytes: number;
+  /** The program's code, nothing loaded. */
+  readonly bareBytes: number;
   /** The predictor loaded, nothing searched. */
   readonly loadedBytes: number;
   readonly searchedBytes: number;
@@ -24,7 +24,6 @@ export interface SearchMemory {
 /** Inside node_modules, where compiled files find packages and nothing else looks. */
 const CACHE = join(PACKAGE_ROOT, 'node_modules', '.cache');
 const CHILD = join('bench', 'search-memory-child.ts');
-const BARE = 'process.stdout.write(JSON.stringify({ maxRssBytes: 1024 * process.resourceUsage().maxRSS }))';
 
 function node(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: PACKAGE_ROOT, encoding: 'utf8' });
@@ -65,13 +64,13 @@ export async function measureMemory(
     const setup: MemorySetup = { ...effort, spaceId: space.id, predictor: dir, tables, maxLatencyMs: constraint.max };
     const path = join(dir, 'setup.json');
     writeFileSync(path, JSON.stringify(setup));
-    const ask = (...args: string[]) => JSON.parse(node(...args)) as MemoryAnswer;
-    const searched = ask(child, path, 'search');
+    const ask = (task: string) => JSON.parse(node(child, task, path)) as MemoryAnswer;
+    const searched = ask('search');
     return {
       problem: problem.name,
-      nodeBytes: ask('-e', BARE).maxRssBytes,
-      loadedBytes: ask(child, path, 'load').maxRssBytes,
-      searchedBytes: searched.maxRssBytes,
+      bareBytes: ask('nothing').peakBytes,
+      loadedBytes: ask('load').peakBytes,
+      searchedBytes: searched.peakBytes,
       seconds: searched.searched?.seconds ?? Number.NaN,
     };
   } finally {

@@ -197,13 +197,13 @@ function floorLines(floor: Floor, raced: readonly Raced[]): string[] {
   ];
 }
 
-function memoryLines({ problem, nodeBytes, loadedBytes, searchedBytes, seconds }: SearchMemory): string[] {
+function memoryLines({ problem, bareBytes, loadedBytes, searchedBytes, seconds }: SearchMemory): string[] {
   const mebi = (bytes: number): string => `${(bytes / MEBI).toFixed(0)} MiB (${(bytes / 1e6).toFixed(0)} MB)`;
   return [
     'peak resident memory of a fresh process',
     row(`  one search, ${problem}`, `${mebi(searchedBytes)}; its only search took ${digits(seconds)} s`),
     row('  the predictor loaded, no search', mebi(loadedBytes)),
-    row('  node alone', mebi(nodeBytes)),
+    row('  the program, nothing loaded', mebi(bareBytes)),
   ];
 }
 
