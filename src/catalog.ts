@@ -1,7 +1,7 @@
 import type { Catalog } from './api/ports.js';
 import { BespokeError } from './common/errors.js';
 import type { EngineCatalog, EngineClient } from './engine-client.js';
-import { type Countable, estimateFeasibility, makeCeilings, refusalOf } from './estimates.js';
+import { type Countable, estimateFeasibility, makeCeilings, refusalOf, refuseAbove } from './estimates.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
 import { parseProfile } from './hardware/profile-file.js';
 import { makeCostTable } from './space/cost-table.js';
@@ -33,7 +33,7 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
       return [info.id, { space, latencies, costs: makeCostTable(space), resolutions, hasPredictor }];
     }),
   );
-  const aboveCeiling = makeCeilings(engine);
+  const ceilingOf = makeCeilings(engine);
   return {
     supernets: () => catalog.supernets,
     refused: () => [
@@ -43,14 +43,14 @@ export function makeCatalog(catalog: EngineCatalog, engine: EngineClient): Catal
     hardware: () => catalog.hardware,
     checkFeasible: async (request) => {
       const countable = countables.get(request.supernetId);
-      return countable === undefined ? undefined : (refusalOf(countable, request) ?? aboveCeiling(request));
+      return countable === undefined ? undefined : (refusalOf(countable, request) ?? refuseAbove(ceilingOf, request));
     },
     estimate: async (request, signal) => {
       const countable = countables.get(request.supernetId);
       // Without architectures nothing is asked of the engine, which may be busy.
       const { candidates } = request.archs.length === 0 ? { candidates: [] } : await engine.estimate(request, signal);
       if (countable === undefined || Object.keys(request.constraints).length === 0) return { candidates };
-      return { candidates, feasibility: await estimateFeasibility({ countable, engine }, request, signal) };
+      return { candidates, feasibility: await estimateFeasibility({ countable, engine, ceilingOf }, request, signal) };
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { components } from '../generated/openapi.js';
 import { EXIT, readJson } from './arguments.js';
+import { boundsLines } from './bounds.js';
 import type { Connection } from './connect.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
 import { unwrap } from './jobs.js';
@@ -74,5 +75,8 @@ export async function estimateCommand({ client }: Connection, terminal: Terminal
   ];
   const head = ['', 'predicted top-1', 'latency', 'MACs', 'params', 'model bytes', 'peak memory bytes', 'resolution'];
   if (rows.length > 0) terminal.print(formatTable([head, ...rows]));
+  const shown = feasibility?.witness ?? feasibility?.closest;
+  if (shown !== undefined)
+    for (const line of boundsLines(body.search?.confidence, body.constraints ?? {}, shown)) terminal.print(line);
   return feasibility?.verdict === 'infeasible' ? EXIT.failed : EXIT.done;
 }

@@ -1,5 +1,6 @@
 import type { Specialization } from '../client/client.js';
 import type { components } from '../generated/openapi.js';
+import { boundsLines } from './bounds.js';
 import { formatCount, formatMs, formatPercent } from './format.js';
 
 type Relaxation = components['schemas']['Relaxation'];
@@ -25,9 +26,9 @@ function line({ id, relaxedLimit, figure, from, to, why }: Relaxation): string {
     : `${asked}: ${name} ${format(to)} instead of ${format(from)}`;
 }
 
-/** What is to be said of an answer beside its figures: that it is a stored one, that it was cut short, what a little more would buy. */
-export function remarksOf({ storedAnswerOf, result }: Specialization): string[] {
-  const remarks: string[] = [];
+/** What is to be said of an answer beside its figures: the bounds that limits were held against, that it is a stored one, that it was cut short, what a little more would buy. */
+export function remarksOf({ request, storedAnswerOf, result }: Specialization): string[] {
+  const remarks = result == null ? [] : boundsLines(request.search.confidence, request.constraints, result.predicted);
   if (typeof storedAnswerOf === 'string') remarks.push(`stored answer of ${storedAnswerOf}; --fresh searches again`);
   if (result?.searchCutShort === true) remarks.push('the time limit ended the search before its evaluations were used');
   const more = result?.moreBudget ?? [];

@@ -868,7 +868,7 @@ export interface components {
              */
             verdict: "feasible" | "infeasible" | "unknown";
             binding: string[];
-            /** @description Per limit the nearest value that some architecture meets, the others as asked; absent where none was found. */
+            /** @description Per limit the nearest value that some architecture meets, the others as asked; absent where none was found. Where `minTop1` is not reached: for it the highest found within the others, for `maxMacs` and `maxLatencyMs` (at the confidence asked for) the smallest found that reaches it. */
             nearestFeasible: {
                 [key: string]: number;
             };

@@ -89,6 +89,9 @@ export interface CandidateView {
   readonly predictedTop1Interval?: IntervalView;
   readonly predictedLatencyMs?: number;
   readonly predictedLatencyIntervalMs?: IntervalView;
+  /** Bounds at the request's confidence, where it limits the figure. */
+  readonly predictedTop1Lower?: number;
+  readonly predictedLatencyUpperMs?: number;
   readonly macs: number;
   readonly params: number;
   readonly modelBytes: number;

@@ -26,7 +26,11 @@ export function verdictRows(
   view: Pick<ReportView, 'request' | 'delivered' | 'measured' | 'checks' | 'hardware'>,
 ): VerdictRow[] {
   const { delivered, measured, hardware } = view;
-  const { constraints } = view.request;
+  const { constraints, search } = view.request;
+  const sure = (word: string, bound: number | undefined, show: (value: number) => string): string =>
+    bound === undefined || search.confidence === undefined
+      ? ''
+      : `; ${word} ${show(bound)} with ${Number((100 * search.confidence).toFixed(4))} % confidence`;
   const row = (name: LimitName, figure: string, bound: string, show: (value: number) => string): VerdictRow => {
     const limit = constraints[name];
     const check = view.checks.find(({ id }) => id === name);
@@ -42,12 +46,12 @@ export function verdictRows(
   return [
     {
       ...row('minTop1', 'Top-1', '≥', formatFraction),
-      predicted: withInterval(delivered.predictedTop1, delivered.predictedTop1Interval, formatFraction),
+      predicted: `${withInterval(delivered.predictedTop1, delivered.predictedTop1Interval, formatFraction)}${sure('at least', delivered.predictedTop1Lower, formatFraction)}`,
       measured: measuredTop1(measured),
     },
     {
       ...row('maxLatencyMs', `Latency (${statistic})`, '≤', (limit) => `${limit} ms`),
-      predicted: predictedLatency(delivered),
+      predicted: `${predictedLatency(delivered)}${sure('at most', delivered.predictedLatencyUpperMs, formatMs)}`,
       measured: measuredLatency(measured),
     },
     ...COUNTS.map(([count, name, figure, show]) => ({

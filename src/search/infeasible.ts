@@ -112,15 +112,13 @@ export function checkFeasibleFast(
 }
 
 function sentenceOf(spaceId: string, constraints: readonly Constraint[], report: InfeasibilityReport): string {
+  const asAsked = constraints.length > 1 ? ' with the others as asked' : '';
   const parts = report.binding.map((id) => {
     const nearest = report.nearestFeasible[id];
     const asked = `${id} ${constraints.find((constraint) => constraint.id === id)?.max}`;
-    return nearest === undefined ? asked : `${asked} (the smallest possible is ${nearest})`;
+    return nearest === undefined ? asked : `${asked} (the smallest possible${asAsked} is ${nearest})`;
   });
-  const others = constraints.some(({ id }) => !report.binding.includes(id))
-    ? ' with the other constraints as asked'
-    : '';
-  return `No architecture of "${spaceId}" meets ${parts.join(' and ')}${others}.`;
+  return `No architecture of "${spaceId}" meets ${parts.join(' and ')}.`;
 }
 
 /**

@@ -37,21 +37,26 @@ export function limitBounds(
   };
 }
 
+/** What must be said beside figures of latency in a refusal: that they are bounds; nothing where they are predictions. */
+export function latencyNote({ constraints, search }: SpecializationRequest): string {
+  const isBounded = search.confidence !== undefined && constraints.maxLatencyMs !== undefined;
+  return isBounded ? ` Latencies are upper bounds at confidence ${search.confidence}.` : '';
+}
+
 /**
  * Says in the request's own terms that no architecture is accurate enough: a search knows only the score that it needs, which is
  * `minTop1` and what the confidence adds. Other errors are given back as they are.
  */
-export function inRequestTerms(
-  error: unknown,
-  { constraints, search }: SpecializationRequest,
-  shortfall: number,
-): unknown {
+export function inRequestTerms(error: unknown, request: SpecializationRequest, shortfall: number): unknown {
+  const { constraints, search } = request;
   const { confidence } = search;
   if (!(error instanceof BespokeError) || error.code !== 'infeasible-constraints' || confidence === undefined)
     return error;
-  const found = error.extras.nearestFeasible?.minTop1;
-  if (found === undefined || constraints.minTop1 === undefined || error.extras.binding?.includes('minTop1') !== true)
-    return error;
+  const { binding = [], nearestFeasible } = error.extras;
+  if (binding.includes('maxLatencyMs'))
+    return new BespokeError(error.code, `${error.message}${latencyNote(request)}`, error.extras, error);
+  const found = nearestFeasible?.minTop1;
+  if (found === undefined || constraints.minTop1 === undefined || !binding.includes('minTop1')) return error;
   const lower = found - shortfall;
   return new BespokeError(
     'infeasible-constraints',

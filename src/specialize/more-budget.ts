@@ -9,6 +9,8 @@ import { spreadOver } from './warm-start.js';
 /** How much more of a limit on a cost is asked about, and how much less top-1, a fraction: 5 % less of 0.93 would be no question. */
 const MORE = 1.05;
 const LESS_TOP1 = 0.005;
+/** Digits of a latency limit that mean anything. */
+const DIGITS = 12;
 /** A further search's evaluations, as a share of the first one's, and at least; it begins with what the first one found. */
 const FURTHER_SHARE = 0.1;
 const LEAST_FURTHER = 1_000;
@@ -38,7 +40,8 @@ const FIGURE_OF = { accuracy: 'predictedTop1', latency: 'predictedLatencyMs', ma
 /** A limit a little looser; counts stay whole. */
 function loosened(id: Relaxation['id'], limit: number): number {
   if (id === 'minTop1') return Math.max(0, limit - LESS_TOP1);
-  return id === 'maxLatencyMs' ? limit * MORE : Math.floor(limit * MORE);
+  // Without the rounding of the product: 0.1 becomes 0.105.
+  return id === 'maxLatencyMs' ? Number((limit * MORE).toPrecision(DIGITS)) : Math.floor(limit * MORE);
 }
 
 interface Asking {

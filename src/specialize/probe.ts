@@ -10,7 +10,7 @@ import type { SpecializationRequest } from './types.js';
 
 /** What a short search found. */
 export interface Probed {
-  /** The best architecture within the limits, whatever `minTop1` asks; absent where none was found. */
+  /** The best architecture within the limits, for the objective `accuracy` whatever `minTop1` asks; absent where none was found. */
   readonly best?: Candidate;
   /** What the request's confidence takes off a predicted top-1; 0 without one. */
   readonly top1Shortfall: number;
@@ -18,7 +18,7 @@ export interface Probed {
 }
 
 /**
- * Searches for a moment, to tell what accuracy the limits allow: `minTop1` is left out.
+ * Searches for a moment, to tell what accuracy the limits allow (`minTop1` is left out then), or which is the cheapest that is accurate enough.
  * @param request its `search.evaluations` are what is spent
  * @throws BespokeError `no-predictor`, `no-latency-data` or `invalid-request`
  */
@@ -27,7 +27,8 @@ export async function probe(bench: Workbench, request: SpecializationRequest): P
   if (predictor === undefined) throw noPredictor(bundle.id);
   const bounds = limitBounds(request, { predictor, latency });
   const { minTop1: _, ...constraints } = request.constraints;
-  const asked = { ...request, constraints, objective: 'accuracy' as const };
+  // The most accurate is looked for whatever it reaches; the cheapest, among those that are accurate enough.
+  const asked = request.objective === 'accuracy' ? { ...request, constraints } : request;
   try {
     const options = searchOptionsOf({ ...bench, predictor, space: bundle.supernet.space }, asked);
     const { best, evaluations } = await search(options);

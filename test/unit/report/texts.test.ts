@@ -54,6 +54,16 @@ describe('verdicts', () => {
     expect(params).toMatchObject({ limit: '', verdict: 'notLimited' });
   });
 
+  it('shows the bounds that limits were held against beside the predictions', () => {
+    const view = sampleView();
+    const delivered = { ...view.delivered, predictedTop1Lower: 0.912, predictedLatencyUpperMs: 0.5904 };
+    const request = { ...view.request, search: { ...view.request.search, confidence: 0.975 } };
+    const [top1, latency, macs] = verdictRows({ ...view, delivered, request });
+    expect(top1?.predicted).toBe('91.74 % (91.31–92.17 %); at least 91.20 % with 97.5 % confidence');
+    expect(latency?.predicted).toMatch(/ms\); at most 0\.590 ms with 97\.5 % confidence$/);
+    expect(macs?.predicted).not.toContain('confidence');
+  });
+
   it('shows a limit without a check as not measured', () => {
     const [top1] = verdictRows({ ...sampleView(), checks: [] });
     expect(top1?.verdict).toBe('notMeasured');

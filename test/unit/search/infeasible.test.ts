@@ -44,9 +44,19 @@ describe('an infeasible search', () => {
     const { macs } = archCosts(TINY, minArch(TINY));
     const failure = await failureOf([limitOn(TINY, 'macs', macs - 1), limitOn(TINY, 'params', 1e9)]);
     expect(failure.code).toBe('infeasible-constraints');
-    expect(failure.message).toContain(`maxMacs ${macs - 1} (the smallest possible is ${macs})`);
+    expect(failure.message).toBe(
+      `No architecture of "${TINY.id}" meets maxMacs ${macs - 1} (the smallest possible with the others as asked is ${macs}).`,
+    );
     expect(failure.extras.binding).toEqual(['maxMacs']);
     expect(failure.extras.nearestFeasible?.maxMacs).toBe(macs);
+  });
+
+  it('speaks of no others where there is one constraint', async () => {
+    const { macs } = archCosts(TINY, minArch(TINY));
+    const { message } = await failureOf([limitOn(TINY, 'macs', macs - 1)]);
+    expect(message).toBe(
+      `No architecture of "${TINY.id}" meets maxMacs ${macs - 1} (the smallest possible is ${macs}).`,
+    );
   });
 
   it('gives for each constraint the smallest value with the others as asked', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BespokeError } from '../../../src/common/errors.js';
 import type { LatencyModel } from '../../../src/hardware/types.js';
 import type { AccuracyPredictor } from '../../../src/predictors/predictor.js';
-import { inRequestTerms, latencyFactorOf, limitBounds } from '../../../src/specialize/confidence.js';
+import { inRequestTerms, latencyFactorOf, latencyNote, limitBounds } from '../../../src/specialize/confidence.js';
 import type { SpecializationRequest } from '../../../src/specialize/types.js';
 import { makeRequest } from '../../integration/store-records.js';
 
@@ -58,5 +58,16 @@ describe('what limits are held against', () => {
     expect(inRequestTerms(found, asked({ minTop1: 0.94 }), 0)).toBe(found);
     const other = new BespokeError('internal', 'x');
     expect(inRequestTerms(other, asked({ minTop1: 0.94 }, 0.8), 0.008)).toBe(other);
+  });
+
+  it('is named beside latencies in a refusal, and nowhere else', () => {
+    const extras = { binding: ['maxLatencyMs'], nearestFeasible: { maxLatencyMs: 2 } };
+    const found = new BespokeError('infeasible-constraints', 'No architecture meets maxLatencyMs 1.', extras);
+    expect(inRequestTerms(found, asked({ maxLatencyMs: 1 }, 0.8), 0)).toMatchObject({
+      message: 'No architecture meets maxLatencyMs 1. Latencies are upper bounds at confidence 0.8.',
+      extras,
+    });
+    expect(inRequestTerms(found, asked({ maxLatencyMs: 1 }), 0)).toBe(found);
+    expect(latencyNote(asked({ maxMacs: 1 }, 0.8))).toBe('');
   });
 });
