@@ -23,7 +23,7 @@ const FEW_EVALUATIONS = 5_000;
 const SEEDS = { full: 10, quick: 1 } as const;
 /** Problems whose fronts are compared, and seeds of NSGA-II. */
 const FRONT_PROBLEMS = ['S1 at 400 M MACs', 'S2 at 300 M MACs', 'Note10 at 50 ms'] as const;
-const INGREDIENTS: readonly Ingredient[] = ['fill', 'guesses', 'climbs', 'frontParents', 'niches'];
+const INGREDIENTS: readonly Ingredient[] = ['slopes', 'threes', 'crossing', 'peaks', 'frontClimbs'];
 
 interface Found {
   readonly score: number;

@@ -55,3 +55,43 @@ export function ensembleModel(ensemble: MlpEnsemble): OnnxModel {
   builder.output(top1, 'float32', ['N', 1]);
   return builder.model();
 }
+
+/** Derivative of a member's output by its input, [N, features]: backward through its layers, each ReLU passing what its output was positive for. */
+function addMemberSlopes(builder: GraphBuilder, member: Mlp, prefix: string, encoding: Value): Value {
+  const last = member.layers.length - 1;
+  const weights = member.layers.map(({ weight }, i) => builder.initializer(`${prefix}.layers.${i}.weight`, weight));
+  const masks: Value[] = [];
+  let x = encoding;
+  for (let i = 0; i < last; i++) {
+    const b = builder.initializer(`${prefix}.layers.${i}.bias`, member.layers[i]!.bias);
+    const attributes = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
+    x = builder.node('Relu', [builder.node('Gemm', [x, weights[i]!, b], { attributes })]);
+    masks.push(builder.node('Sign', [x])); // 1 where positive, else 0
+  }
+  if (last === 0) {
+    // The slopes are the weights, a row for each input.
+    const none = builder.initializer(`${prefix}.none`, floats([], [0]));
+    return builder.node('Add', [builder.node('Mul', [encoding, none]), weights[0]!]);
+  }
+  let slopes = builder.node('Mul', [masks[last - 1]!, weights[last]!]);
+  for (let i = last - 1; i > 0; i--) {
+    slopes = builder.node('Mul', [builder.node('MatMul', [slopes, weights[i]!]), masks[i - 1]!]);
+  }
+  return builder.node('MatMul', [slopes, weights[0]!]);
+}
+
+/**
+ * The derivatives of {@link ensembleModel} as an ONNX model: input `encoding` [N, features], output `slopes` [N, features], top-1 per unit.
+ * A forward and a backward pass: twice the multiply-adds of the score.
+ * Source: Gemm-13, Relu-14, Sign-13, MatMul-13, Sum-13
+ */
+export function slopesModel(ensemble: MlpEnsemble): OnnxModel {
+  const builder = new GraphBuilder('accuracy-predictor-slopes');
+  const features = inputSize(ensemble);
+  const encoding = builder.input('encoding', 'float32', ['N', features]);
+  const each = ensemble.members.map((member, i) => addMemberSlopes(builder, member, `members.${i}`, encoding));
+  const scale = builder.initializer('scale', floats([], [ensemble.std / ensemble.members.length]));
+  const slopes = builder.node('Mul', [builder.node('Sum', each), scale], { name: 'slopes' });
+  builder.output(slopes, 'float32', ['N', features]);
+  return builder.model();
+}

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { conformalLowerQuantile, conformalQuantile, highestConfidence } from '../common/conformal.js';
 import { BespokeError } from '../common/errors.js';
 import { encodeModel } from '../onnx/codec.js';
+import type { OnnxModel } from '../onnx/ir.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
-import type { Interval, Objective } from '../search/types.js';
+import type { EncodedObjective, Interval, Objective } from '../search/types.js';
 import { encodeArchs, encodingLength } from '../space/encoding.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { floats } from '../tensor/tensor.js';
 import { type PredictorCard, parseCard } from './card.js';
 import { decodePredictor, PREDICTOR_FILES, type PredictorBytes } from './file.js';
-import { ensembleModel } from './mlp-graph.js';
+import { ensembleModel, type MlpEnsemble, slopesModel } from './mlp-graph.js';
 import { fractionInterval, type PredictorQuality } from './quality.js';
 
 /** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
@@ -82,21 +83,48 @@ function checkResolutions(archs: readonly Arch[], card: PredictorCard): void {
   }
 }
 
-async function scoreArchs(
-  session: ModelSession,
-  space: SearchSpace,
-  resolutions: readonly number[],
-  archs: readonly Arch[],
-): Promise<Float32Array> {
-  const features = encodingLength(space, resolutions);
-  const scores = new Float32Array(archs.length);
-  for (let start = 0; start < archs.length; start += BATCH) {
-    const batch = archs.slice(start, start + BATCH);
-    const encoding = floats([batch.length, features], encodeArchs(space, batch, undefined, resolutions));
-    const { top1 } = await session.run({ encoding });
-    scores.set(top1?.data as Float32Array, start); // the model, built here, has the float32 output `top1`
+/** Runs a model on rows of an encoding, batch by batch. @returns its only output, all batches in order */
+async function runRows(session: ModelSession, output: string, rows: Float32Array, features: number) {
+  const count = rows.length / features;
+  const parts: Float32Array[] = [];
+  for (let start = 0; start < count; start += BATCH) {
+    const size = Math.min(BATCH, count - start);
+    const encoding = floats([size, features], rows.subarray(start * features, (start + size) * features));
+    const found = await session.run({ encoding });
+    parts.push(found[output]!.data as Float32Array); // the models, built here, have this float32 output
   }
-  return scores;
+  if (parts.length === 1) return parts[0]!;
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** A predictor's models. Mutable: the one of slopes is made when it is first asked for. */
+interface Models {
+  readonly score: ModelSession;
+  readonly slopes: () => Promise<ModelSession>;
+  readonly release: () => Promise<void>;
+}
+
+async function openModels(ensemble: MlpEnsemble, threads: number): Promise<Models> {
+  const open = (model: OnnxModel) => createSession(encodeModel(model), { threads, optimization: 'all' });
+  const score = await open(ensembleModel(ensemble));
+  let slopes: Promise<ModelSession> | undefined;
+  return {
+    score,
+    slopes: () => {
+      slopes ??= open(slopesModel(ensemble));
+      return slopes;
+    },
+    release: async () => {
+      await score.release();
+      await (await slopes)?.release();
+    },
+  };
 }
 
 function tooConfident(count: number, confidence: number): BespokeError {
@@ -179,19 +207,25 @@ export async function loadPredictor(
   const bytes = typeof source === 'string' ? await readPredictor(source) : source;
   const { card, ensemble } = decodePredictor(bytes, where);
   checkTarget(card, target, where);
-  const session = await createSession(encodeModel(ensembleModel(ensemble)), { threads, optimization: 'all' });
+  const models = await openModels(ensemble, threads);
+  const { resolutions, features } = card;
   const score = async (archs: readonly Arch[]): Promise<Float32Array> => {
     checkResolutions(archs, card);
-    return scoreArchs(session, target.space, card.resolutions, archs);
+    return runRows(models.score, 'top1', encodeArchs(target.space, archs, undefined, resolutions), features);
+  };
+  const encoded: EncodedObjective = {
+    resolutions,
+    score: (rows) => runRows(models.score, 'top1', rows, features),
+    slopes: async (rows) => runRows(await models.slopes(), 'slopes', rows, features),
   };
   return {
     spaceId: card.spaceId,
     resolutions: card.resolutions,
     ...(card.imported === undefined ? { quality: card.quality } : {}),
     score,
-    asObjective: () => ({ score }),
+    asObjective: () => ({ score, encoded }),
     interval: (value, confidence) => intervalOf(card, value, confidence),
     shortfall: (confidence) => shortfallOf(card, confidence),
-    release: () => session.release(),
+    release: () => models.release(),
   };
 }

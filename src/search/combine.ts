@@ -1,100 +1,124 @@
-import { type Genetics, type Genome, genomeKey } from './genome.js';
-import { changed, type Neighbor } from './swaps.js';
+import { type Changes, NO_GENE } from './changes.js';
+import { type Genetics, type Genome, genomeKey, normalize } from './genome.js';
 
 /** Changes of the highest gain among which threes are tried; the third may be any. */
-const WIDTH_OF_THREES = 40;
+const WIDTH_OF_THREES = 24;
 /** More combinations than asked are kept, as some were scored before or turn out equal. */
-const SPARE = 2;
+const SPARE = 1.5;
+/** Bits of a change's place in a packed combination; the last value is none. */
+const BITS = 10;
+const NONE = 2 ** BITS - 1;
 
-/** A center's neighbors, what each is worth, and what it costs. */
-export interface Changes {
-  readonly center: Genome;
-  readonly neighbors: readonly Neighbor[];
-  /** Score of each neighbor less the center's, known or guessed; minus infinity: not to be used. */
+/** The best combinations so far by descending gain, each packed into one number. Mutable. */
+interface Ranking {
+  /** What a further one has to exceed. */
+  lowest: number;
+  size: number;
   readonly gains: Float64Array;
-  /** Per limit how much each neighbor adds, and what may be added. */
-  readonly added: readonly Float64Array[];
-  readonly slack: readonly number[];
+  readonly packed: Int32Array;
 }
 
-/** Combinations by descending gain, at most so many; `lowest` is what a further one has to exceed. */
-function makeRanking(size: number) {
-  const list: { readonly gain: number; readonly parts: readonly number[] }[] = [];
-  const ranking = { list, lowest: 0 };
-  const offer = (gain: number, parts: readonly number[]): void => {
-    if (gain <= ranking.lowest) return;
-    let [low, high] = [0, list.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (list[middle]!.gain >= gain) low = middle + 1;
-      else high = middle;
-    }
-    list.splice(low, 0, { gain, parts });
-    if (list.length > size) list.pop();
-    if (list.length === size) ranking.lowest = list[size - 1]!.gain;
-  };
-  return { ranking, offer };
+function offer(ranking: Ranking, gain: number, packed: number): void {
+  const { gains, packed: all } = ranking;
+  let at = Math.min(ranking.size, gains.length - 1);
+  for (; at > 0 && gains[at - 1]! < gain; at--) {
+    gains[at] = gains[at - 1]!;
+    all[at] = all[at - 1]!;
+  }
+  gains[at] = gain;
+  all[at] = packed;
+  if (ranking.size < gains.length) ranking.size++;
+  if (ranking.size === gains.length) ranking.lowest = gains[gains.length - 1]!;
 }
 
-/** Whether changes keep every limit together, if what they add adds up. */
-function fits({ added, slack }: Changes, a: number, b: number, c: number): boolean {
-  for (let limit = 0; limit < slack.length; limit++) {
+/** Whether changes keep the limits after the first together. */
+function keepsOthers({ added, slack }: Changes, a: number, b: number, c: number): boolean {
+  for (let limit = 1; limit < slack.length; limit++) {
     const row = added[limit]!;
-    if (row[a]! + row[b]! + (c < 0 ? 0 : row[c]!) > slack[limit]!) return false;
+    if (row[a]! + row[b]! + (c === NONE ? 0 : row[c]!) > slack[limit]!) return false;
   }
   return true;
 }
 
+/** What the first limit says, apart as it is mostly the only one. */
+const firstLimit = ({ added, slack, gains }: Changes) => ({
+  row: added[0] ?? gains,
+  left: slack[0] ?? Number.POSITIVE_INFINITY,
+});
+
+/** Pairs, one of which may be to change nothing. Gains descend, so that the first sum too low ends a loop. */
+function offerPairs(ranking: Ranking, changes: Changes, count: number): void {
+  const { gains, genes } = changes;
+  const { row, left } = firstLimit(changes);
+  for (let a = 0; a + 1 < count && gains[a]! + gains[a + 1]! > ranking.lowest; a++) {
+    const most = left - row[a]!;
+    for (let b = a + 1; b < count; b++) {
+      const gain = gains[a]! + gains[b]!;
+      if (gain <= ranking.lowest) break;
+      if (row[b]! > most || genes[a] === genes[b] || !keepsOthers(changes, a, b, NONE)) continue;
+      offer(ranking, gain, a | (b << BITS) | (NONE << (2 * BITS)));
+    }
+  }
+}
+
+function offerThrees(ranking: Ranking, changes: Changes, count: number): void {
+  const { gains, genes } = changes;
+  const { row, left } = firstLimit(changes);
+  const width = Math.min(count, WIDTH_OF_THREES);
+  for (let a = 0; a < width; a++) {
+    if (3 * gains[a]! <= ranking.lowest) break;
+    for (let b = a + 1; b < width; b++) {
+      const two = gains[a]! + gains[b]!;
+      if (two + gains[b]! <= ranking.lowest) break;
+      if (genes[a] === genes[b]) continue;
+      const most = left - row[a]! - row[b]!;
+      for (let c = b + 1; c < count; c++) {
+        if (two + gains[c]! <= ranking.lowest) break;
+        if (row[c]! > most || genes[c] === genes[a] || genes[c] === genes[b]) continue;
+        if (keepsOthers(changes, a, b, c)) offer(ranking, two + gains[c]!, a | (b << BITS) | (c << (2 * BITS)));
+      }
+    }
+  }
+}
+
+/** The center with a packed combination's changes. */
+function changed(genetics: Genetics, { center, genes, values }: Changes, packed: number): Genome {
+  const genome = center.slice();
+  for (let part = 0; part < 3; part++) {
+    const place = (packed >>> (part * BITS)) & NONE;
+    if (place === NONE || genes[place] === NO_GENE) continue;
+    genome[genes[place]!] = values[place]!;
+  }
+  return normalize(genetics, genome);
+}
+
 /**
- * The most promising combinations of two or three changes of a center, one of which may be to change nothing: those of the highest
- * summed gain that keep the limits. Two dear gains and a cheap loss that pays for them are what no single change finds.
- * @returns at most `count` genomes that `isKnown` does not know, best first
+ * The most promising combinations of up to three changes of a center: those of the highest summed gain that keep the limits, and above
+ * zero where the center keeps them too. Two dear gains and a cheap loss that pays for them are what no single change finds.
+ * @param isKnown by the genome's key
+ * @returns at most `count` genomes that are not known, best first
  */
 export function combine(
   genetics: Genetics,
   changes: Changes,
-  count: number,
-  isKnown: (genome: Genome) => boolean,
+  { count, withThrees }: { readonly count: number; readonly withThrees: boolean },
+  isKnown: (key: number) => boolean,
 ): Genome[] {
-  const { neighbors, gains, center } = changes;
-  const order = Array.from(gains.keys()).sort((a, b) => gains[b]! - gains[a]! || a - b);
-  const { ranking, offer } = makeRanking(SPARE * count);
-  const sorted = Float64Array.from(order, (index) => gains[index]!);
-  const gainAt = (place: number): number => sorted[place]!;
-  const areApart = (a: number, b: number): boolean => neighbors[a]!.gene !== neighbors[b]!.gene;
-  // Gains descend along `order`, so that the first sum too low ends a loop.
-  for (let i = 0; i < order.length; i++) {
-    for (let j = i + 1; j < order.length; j++) {
-      const gain = gainAt(i) + gainAt(j);
-      if (gain <= ranking.lowest) break;
-      const [a, b] = [order[i]!, order[j]!];
-      if (!areApart(a, b)) continue;
-      if (fits(changes, a, b, -1)) offer(gain, [a, b]);
-    }
+  const size = Math.ceil(SPARE * count);
+  // Around a center that breaks limits also what loses least is of use.
+  const lowest = changes.slack.every((left) => left >= 0) ? 0 : Number.NEGATIVE_INFINITY;
+  const ranking: Ranking = { lowest, size: 0, gains: new Float64Array(size), packed: new Int32Array(size) };
+  const among = Math.min(changes.count, NONE);
+  offerPairs(ranking, changes, among);
+  if (withThrees) offerThrees(ranking, changes, among);
+  const made: Genome[] = [];
+  const keys: number[] = [];
+  for (let rank = 0; rank < ranking.size && made.length < count; rank++) {
+    const genome = changed(genetics, changes, ranking.packed[rank]!);
+    const key = genomeKey(genetics, genome);
+    if (isKnown(key) || keys.includes(key)) continue;
+    keys.push(key);
+    made.push(genome);
   }
-  const width = Math.min(order.length, WIDTH_OF_THREES);
-  for (let i = 0; i < width && gainAt(i) > 0; i++) {
-    for (let j = i + 1; j < width; j++) {
-      const [a, b] = [order[i]!, order[j]!];
-      const two = gainAt(i) + gainAt(j);
-      if (two + Math.max(0, gainAt(j)) <= ranking.lowest) break;
-      if (!areApart(a, b)) continue;
-      for (let k = j + 1; k < order.length; k++) {
-        const c = order[k]!;
-        if (two + sorted[k]! <= ranking.lowest) break;
-        if (areApart(a, c) && areApart(b, c) && fits(changes, a, b, c)) offer(two + gains[c]!, [a, b, c]);
-      }
-    }
-  }
-  const made = new Map<number, Genome>();
-  for (const { parts } of ranking.list) {
-    const genome = changed(
-      genetics,
-      center,
-      parts.map((part) => neighbors[part]!),
-    );
-    if (!isKnown(genome)) made.set(genomeKey(genetics, genome), genome);
-    if (made.size === count) break;
-  }
-  return [...made.values()];
+  return made;
 }

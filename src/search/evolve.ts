@@ -1,24 +1,22 @@
 import { throwIfAborted } from '../common/work.js';
 import { countSubnets } from '../space/count.js';
-import { breed, type Visits } from './breed.js';
-import { climbs } from './climb.js';
+import { begin, idleClimb, type Peaks, propose, settle } from './climb.js';
 import { everyGenome, fromArch, type Genome, randomGenome } from './genome.js';
 import { belowMinScore, checkFeasibleFast, findFeasible, infeasible } from './infeasible.js';
 import type { SearchOptions, SearchProgress, SearchResult } from './result.js';
-import { ceilingOf, fillTo, frontOf, isOutOfTime, type Run, startRun, takeIn } from './run.js';
+import { frontOf, isOutOfTime, type Run, startRun, takeIn } from './run.js';
 import { shrinkToFit } from './shrink.js';
 
-/** Random architectures that a search begins with, at most a quarter of its evaluations. */
-const FIRST_GENERATION = 1_000;
-/** Climbs side by side, a step of each per generation, and the share of the evaluations after which they begin. */
-const CLIMBS = 4;
-const CLIMBS_FROM = 0.15;
+/** Random architectures that a search begins with, at most a tenth of its evaluations. */
+const FIRST_GENERATION = 500;
+const FIRST_SHARE = 0.1;
+/** Climbs side by side at most, so that batches are large, and the evaluations that each should have at least. */
+const CLIMBS = 32;
+const EVALUATIONS_PER_CLIMB = 300;
 /** Generations in a row with hardly anything new after which a search ends: what is feasible and promising has been seen. */
 const MAX_FRUITLESS = 100;
 /** Share of the offered architectures that must be new and feasible for a generation to count as fruitful. */
 const MIN_NEW_SHARE = 0.02;
-/** Architectures offered at most, as a multiple of the evaluations: where nearly all of them are known or infeasible, offering costs the time. */
-const MAX_OFFERED = 3;
 /** Architectures scored at once when a whole space is listed. */
 const LISTING_BATCH = 1_000;
 
@@ -37,64 +35,44 @@ async function listAll(run: Run): Promise<void> {
   run.generations++;
 }
 
-/** The first generation: what was given, the smallest that fit, and random ones made to fit. */
-async function begin(run: Run): Promise<void> {
-  const { options, genetics, rng } = run;
-  const first = Math.max(1, Math.min(FIRST_GENERATION, Math.floor(options.evaluations / 4)));
-  const random = Array.from({ length: first }, () => randomGenome(genetics, rng));
+/** Random genomes made to fit. */
+function immigrants({ options, genetics, rng }: Run, count: number): Genome[] {
+  const random = Array.from({ length: count }, () => randomGenome(genetics, rng));
+  return shrinkToFit(genetics, random, options.constraints, rng);
+}
+
+/** The first generation: what was given, the smallest that fit, and random ones made to fit. @returns it, by ascending score */
+async function firstGeneration(run: Run): Promise<Genome[]> {
+  const { options, genetics, scorer } = run;
+  const first = Math.max(1, Math.min(FIRST_GENERATION, Math.floor(FIRST_SHARE * options.evaluations)));
   const warm = (options.warmStart ?? []).flatMap((arch) => fromArch(genetics, arch) ?? []);
   // The smallest feasible architectures come before random ones: where little is feasible, they are what there is.
   const smallest = findFeasible(genetics, options.constraints);
-  await takeIn(run, [...warm, ...smallest, ...shrinkToFit(genetics, random, options.constraints, rng)]);
+  const all = [...warm, ...smallest, ...immigrants(run, first)];
+  await takeIn(run, all);
   run.generations++;
-}
-
-/** Climbs side by side over what a run knows. */
-function makeClimbs(run: Run): ReturnType<typeof climbs>[] {
-  const { genetics, scorer, pool, rng, limits } = run;
-  const shared = { peaks: [], visited: new Set<number>() };
-  return Array.from({ length: CLIMBS }, (_, index) =>
-    climbs({
-      genetics,
-      scorer,
-      pool,
-      rng: rng.fork(`climb ${index}`),
-      limits: limits.list,
-      axis: limits.axis,
-      ceiling: () => ceilingOf(run),
-      fill: (genome) => fillTo(run, genome, Number.POSITIVE_INFINITY),
-      shared,
-    }),
-  );
+  const scored = all.map((genome) => ({ genome, score: scorer.scoreOf(genome) ?? Number.NEGATIVE_INFINITY }));
+  return scored.sort((a, b) => a.score - b.score).map(({ genome }) => genome);
 }
 
 async function evolve(run: Run): Promise<void> {
   const { options, scorer, pool } = run;
-  await begin(run);
-  if (pool.elite.length === 0) return; // nothing is feasible
-  const visits: Visits = new Map();
-  const side = options.without?.includes('climbs') ? [] : makeClimbs(run);
+  const starts = await firstGeneration(run);
+  if (pool.best === undefined) return; // nothing is feasible
+  const count = Math.max(1, Math.min(CLIMBS, Math.floor(options.evaluations / EVALUATIONS_PER_CLIMB)));
+  const climbs = Array.from({ length: count }, idleClimb);
+  const peaks: Peaks = { highest: [], visited: new Set(), starts: starts.slice(-count) };
   let fruitless = 0;
-  let left = MAX_OFFERED * options.evaluations;
-  while (scorer.remaining > 0 && left > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
+  while (scorer.remaining > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
     const before = scorer.evaluations;
-    let offered = breed(run, visits);
-    const active = scorer.evaluations >= CLIMBS_FROM * options.evaluations ? side : [];
-    let count = 0;
-    // Each climb's step has two halves; the generation goes with the first, so that batches are few and large.
-    for (let half = 0; half < (active.length > 0 ? 2 : 1); half++) {
-      const wanted = active.map((climb) => climb.next().value);
-      const genomesOf = (regardless: boolean): Genome[] =>
-        wanted.flatMap((each) => (each.regardless === regardless ? each.genomes : []));
-      const genomes = [...offered, ...genomesOf(false)];
-      const regardless = genomesOf(true);
-      await takeIn(run, genomes, regardless);
-      count += genomes.length + regardless.length;
-      offered = [];
-    }
+    const centers = climbs.map((climb) => climb.center ?? begin(run, peaks, climb));
+    const guesses = await scorer.guesses(centers);
+    const proposed = guesses.map((guess, index) => propose(run, climbs[index]!, guess));
+    const offered = guesses.length > 0 ? proposed.flat() : immigrants(run, scorer.remaining);
+    await takeIn(run, offered);
     run.generations++;
-    left -= count;
-    fruitless = scorer.evaluations - before <= MIN_NEW_SHARE * count ? fruitless + 1 : 0;
+    for (const [index, climb] of climbs.entries()) settle(run, peaks, climb, proposed[index] ?? []);
+    fruitless = scorer.evaluations - before <= MIN_NEW_SHARE * offered.length ? fruitless + 1 : 0;
   }
 }
 
@@ -126,8 +104,9 @@ function finish(run: Run): SearchResult {
  * Finds the architecture of the highest score that meets every constraint (or, by `goal`, the cheapest that scores well enough), and the
  * front of score against one cost.
  *
- * Evolution (Real et al. 2019; Cai et al. 2020, section 3.4) in which nothing is scored twice, children are brought to the limits by a
- * learned surrogate before they are scored, and climbs from peak to peak run beside it; docs/method.md says what each gives.
+ * A memetic search (Moscato 1989; the evolution of Cai et al. 2020, section 3.4, between peaks): climbs run side by side, each step along
+ * the objective's slopes; new ones begin between the peaks found so far, and along the front. Nothing is scored twice. docs/method.md says
+ * what each part gives.
  * A space no larger than the budget is listed completely. Pure: the same options give the same result, but for a time limit.
  * @throws BespokeError `infeasible-constraints` with the binding constraints and the nearest feasible values
  * @throws the signal's reason when aborted
@@ -137,7 +116,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   throwIfAborted(options.signal);
   const distinct = countSubnets(options.space) * BigInt(run.genetics.resolutions.length);
   await (distinct <= BigInt(options.evaluations) ? listAll(run) : evolve(run));
-  if (run.pool.elite.length === 0) {
+  if (run.pool.best === undefined) {
     const { space, constraints, resolutions } = options;
     throw infeasible(space, constraints, checkFeasibleFast(space, constraints, resolutions));
   }

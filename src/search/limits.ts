@@ -23,8 +23,8 @@ export interface Limits {
   readonly list: readonly Limit[];
   /** The cost that the front runs along. */
   readonly axis: GenomeCost;
-  /** Which genomes meet every constraint, in order; exactly what the constraints say. */
-  meets(genomes: readonly Genome[]): boolean[];
+  /** Whether a genome meets every constraint; exactly what the constraints say. */
+  meets(genome: Genome): boolean;
 }
 
 /** A cost as it is best asked. */
@@ -54,6 +54,6 @@ export function makeLimits(
   return {
     list,
     axis: list.find(({ id }) => id === axisId)?.cost ?? makeGenomeCost(genetics, axis),
-    meets: (genomes) => genomes.map((genome) => list.every((limit) => isMet(limit, genome))),
+    meets: (genome) => list.every((limit) => isMet(limit, genome)),
   };
 }

@@ -1,15 +1,17 @@
 import { invariant } from '../common/invariant.js';
-import type { Arch } from '../space/types.js';
 import { type Genetics, type Genome, genomeKey, toArch } from './genome.js';
+import { type Encoder, type Guess, makeEncoder } from './guess.js';
 import type { Limits } from './limits.js';
 import { makeScoreTable } from './score-table.js';
-import type { Surrogate } from './surrogate.js';
+import { makeSurrogate } from './surrogate.js';
 import type { Objective } from './types.js';
+
+/** Evaluations that the slopes around one genome count as: they take a forward and a backward pass. */
+const SLOPES_COUNT_AS = 2;
 
 /** A scored, feasible architecture. */
 export interface Scored {
   readonly genome: Genome;
-  readonly arch: Arch;
   readonly score: number;
   /** Its cost along the front axis. */
   readonly cost: number;
@@ -21,73 +23,114 @@ export interface Scorer {
   readonly remaining: number;
   /** The score of a genome that was scored. */
   scoreOf(genome: Genome): number | undefined;
+  /** Whether the genome of a key was scored. */
+  isScored(key: number): boolean;
   /**
    * Scores those genomes that are new and meet every constraint, in order, as far as the budget goes.
-   * Constraints are checked first, so nothing infeasible costs an evaluation but what is asked for.
-   * @param regardless genomes to score also where they break a constraint: what a change gains is worth knowing before it is paid for
-   * @returns the feasible ones among those that were new
+   * Constraints are checked first, so nothing infeasible costs an evaluation.
+   * @returns those that were scored
    */
-  score(genomes: readonly Genome[], regardless?: readonly Genome[]): Promise<Scored[]>;
+  score(genomes: readonly Genome[]): Promise<Scored[]>;
+  /**
+   * What changes of each genome are guessed to gain: by the objective's slopes there, else by what was learned from all scores so far.
+   * @returns in order; fewer where the budget ends
+   */
+  guesses(genomes: readonly Genome[]): Promise<readonly Guess[]>;
 }
 
 export interface ScorerParts {
   readonly genetics: Genetics;
   readonly objective: Objective;
   readonly limits: Limits;
-  readonly surrogate: Surrogate;
   /** Evaluations that may be spent. */
   readonly budget: number;
+  /** Whether slopes are used where the objective has them. */
+  readonly withSlopes: boolean;
+}
+
+/** How an objective is asked about genomes. */
+interface Asked {
+  score(genomes: readonly Genome[]): Promise<Float32Array>;
+  readonly slopes?: (genomes: readonly Genome[]) => Promise<readonly Guess[]>;
+}
+
+async function guessesBySlopes(
+  encoder: Encoder,
+  slopesOf: (rows: Float32Array) => Promise<Float32Array>,
+  genomes: readonly Genome[],
+): Promise<Guess[]> {
+  const slopes = await slopesOf(encoder.rows(genomes));
+  return genomes.map((_, i) => encoder.guess(slopes.subarray(i * encoder.features, (i + 1) * encoder.features)));
+}
+
+function askedOf({ genetics, objective, withSlopes }: ScorerParts): Asked {
+  const { encoded } = objective;
+  const encoder = encoded && makeEncoder(genetics, encoded.resolutions);
+  if (encoded === undefined || encoder === undefined) {
+    return { score: (genomes) => objective.score(genomes.map((genome) => toArch(genetics, genome))) };
+  }
+  return {
+    score: (genomes) => encoded.score(encoder.rows(genomes)),
+    ...(withSlopes ? { slopes: (genomes) => guessesBySlopes(encoder, encoded.slopes, genomes) } : {}),
+  };
 }
 
 /** Makes a scorer that has scored nothing yet. */
-export function makeScorer({ genetics, objective, limits, surrogate, budget }: ScorerParts): Scorer {
+export function makeScorer(parts: ScorerParts): Scorer {
+  const { genetics, limits, budget } = parts;
+  const asked = askedOf(parts);
+  const learned = asked.slopes === undefined ? makeSurrogate(genetics) : undefined;
   const scores = makeScoreTable();
   let batch = 0;
-  /** New genomes of a batch, each once, with their keys. */
-  const freshOnes = (genomes: readonly Genome[]): { genomes: Genome[]; keys: number[] } => {
+  let slopesAsked = 0;
+  const remaining = (): number => budget - scores.scored - SLOPES_COUNT_AS * slopesAsked;
+  /** New genomes of a batch that meet the constraints, each once, as far as the budget goes, with their keys. */
+  const chosenOf = (genomes: readonly Genome[]): { genomes: Genome[]; keys: number[] } => {
     batch++;
-    const fresh = { genomes: [] as Genome[], keys: [] as number[] };
+    const chosen = { genomes: [] as Genome[], keys: [] as number[] };
+    const most = remaining();
     for (const genome of genomes) {
+      if (chosen.genomes.length >= most) break;
       const key = genomeKey(genetics, genome);
-      if (!Number.isNaN(scores.get(key)) || !scores.mark(key, batch)) continue;
-      fresh.genomes.push(genome);
-      fresh.keys.push(key);
+      if (!Number.isNaN(scores.get(key)) || !scores.mark(key, batch) || !limits.meets(genome)) continue;
+      chosen.genomes.push(genome);
+      chosen.keys.push(key);
     }
-    return fresh;
+    return chosen;
   };
   return {
     get evaluations() {
-      return scores.scored;
+      return budget - remaining();
     },
     get remaining() {
-      return budget - scores.scored;
+      return remaining();
     },
     scoreOf: (genome) => {
       const score = scores.get(genomeKey(genetics, genome));
       return Number.isNaN(score) ? undefined : score;
     },
-    score: async (genomes, regardless = []) => {
-      const fresh = freshOnes([...regardless, ...genomes]);
-      const asked = new Set(regardless);
-      const meets = limits.meets(fresh.genomes);
-      const chosen: number[] = [];
-      for (let i = 0; i < meets.length && chosen.length < budget - scores.scored; i++) {
-        if (meets[i] || asked.has(fresh.genomes[i]!)) chosen.push(i);
-      }
-      if (chosen.length === 0) return [];
-      const archs = chosen.map((i) => toArch(genetics, fresh.genomes[i]!));
-      const found = await objective.score(archs);
-      invariant(found.length === archs.length, () => `${archs.length} archs were scored with ${found.length} numbers`);
-      const costs = limits.axis.of(chosen.map((i) => fresh.genomes[i]!));
-      const scored: Scored[] = [];
-      for (const [index, i] of chosen.entries()) {
-        const [genome, score] = [fresh.genomes[i]!, found[index]!];
-        invariant(Number.isFinite(score), () => `the objective scored an arch with ${score}`);
-        scores.set(fresh.keys[i]!, score);
-        surrogate.learn(genome, score);
-        if (meets[i]) scored.push({ genome, arch: archs[index]!, score, cost: costs[index]! });
-      }
-      return scored;
+    isScored: (key) => !Number.isNaN(scores.get(key)),
+    score: async (genomes) => {
+      const chosen = chosenOf(genomes);
+      if (chosen.keys.length === 0) return [];
+      const found = await asked.score(chosen.genomes);
+      const count = chosen.keys.length;
+      invariant(found.length === count, () => `${count} architectures were scored with ${found.length} numbers`);
+      const costs = limits.axis.of(chosen.genomes);
+      return chosen.genomes.map((genome, i) => {
+        const score = found[i]!;
+        invariant(Number.isFinite(score), () => `the objective scored an architecture with ${score}`);
+        scores.set(chosen.keys[i]!, score);
+        learned?.learn(genome, score);
+        return { genome, score, cost: costs[i]! };
+      });
+    },
+    guesses: async (genomes) => {
+      if (learned !== undefined) return genomes.map(() => learned);
+      const within = genomes.slice(0, Math.max(0, Math.floor(remaining() / SLOPES_COUNT_AS)));
+      if (within.length === 0 || asked.slopes === undefined) return [];
+      slopesAsked += within.length;
+      return asked.slopes(within);
     },
   };
 }

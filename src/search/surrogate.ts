@@ -1,4 +1,5 @@
 import { endOfActive, type Genetics, type Genome } from './genome.js';
+import type { Guess } from './guess.js';
 
 /** Share of an error that one update takes away; below 1, as the objective is not exactly of the surrogate's form. */
 const STEP = 0.3;
@@ -6,13 +7,10 @@ const STEP = 0.3;
 const REPLAYS = 2;
 
 /**
- * A cheap guess of the objective, learned as the search goes: a sum of one weight per gene value and one per pair of neighboring blocks.
- * Only its order matters: it picks which architectures are worth a real evaluation. Mutable: `learn` changes it.
+ * A cheap guess of an objective without slopes, learned as the search goes: a sum of one weight per gene value and one per pair of
+ * neighboring blocks. Mutable: `learn` changes it.
  */
-export interface Surrogate {
-  guess(genome: Genome): number;
-  /** Writes what the guess gains by each choice in an active slot. @param hasNext whether the slot after it is active in the same stage */
-  gains(genome: Genome, slot: number, hasNext: boolean, out: Float64Array): void;
+export interface Surrogate extends Guess {
   /** Moves the weights toward a scored genome (normalized least mean squares; Widrow and Hoff 1960), and toward a few earlier ones. */
   learn(genome: Genome, score: number): void;
 }
@@ -56,7 +54,7 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
     for (let i = 0; i < used; i++) weights[active[i]!] = weights[active[i]!]! + step;
   };
   return {
-    guess: (genome) => sum(collect(genome)),
+    of: (genome) => sum(collect(genome)),
     gains: (genome, slot, hasNext, out) => {
       const now = genome[slot]!;
       const own = slot * geneStride;

@@ -21,10 +21,3 @@ export function neighbors(genetics: Genetics, genome: Genome): Neighbor[] {
   }
   return found;
 }
-
-/** A genome with several of its neighbors' changes at once. */
-export function changed(genetics: Genetics, genome: Genome, changes: readonly Neighbor[]): Genome {
-  const made = genome.slice();
-  for (const { gene, value } of changes) if (gene >= 0) made[gene] = value;
-  return normalize(genetics, made);
-}

@@ -29,6 +29,18 @@ export interface Candidate {
 /** What is maximised: a score per architecture, higher is better. Asynchronous, as a predictor may run in ONNX Runtime. */
 export interface Objective {
   score(archs: readonly Arch[]): Promise<Float32Array>;
+  /** The same as a function of the encoding, where it is one that has slopes. */
+  readonly encoded?: EncodedObjective;
+}
+
+/** An objective of rows of the space room's `encodeArchs`, `[n, features]`, row-major. Rows must not change before an answer is there. */
+export interface EncodedObjective {
+  /** The encoding's list of resolutions, pixels. */
+  readonly resolutions: readonly number[];
+  /** Scores `[n]`: to the bit those of `score`. */
+  score(rows: Float32Array): Promise<Float32Array>;
+  /** Derivatives of the score by each feature, `[n, features]`: what a change of the architecture gains, to first order. */
+  slopes(rows: Float32Array): Promise<Float32Array>;
 }
 
 /** A hard upper bound on an additive or other cost; `id` is the request's name of it (`maxMacs`, `maxLatencyMs`). */

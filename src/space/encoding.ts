@@ -10,24 +10,37 @@ interface Field {
   readonly length: number;
 }
 
-/** The fields behind those of the blocks: an elastic stem's depth, elastic widths, and last the resolution. */
-function fieldsOf(space: SearchSpace, resolutions: readonly number[]): { stem?: Field; widths: Field[]; end: Field } {
-  let start = slotCount(space) * (space.kernelSizes.length + space.expandRatios.length);
+/** Where what is in a row of {@link encodeArchs}: a slot's kernel sizes from `slot * kernels`, its expand ratios from `expandStart + slot * expands`. */
+export interface EncodingLayout {
+  readonly kernels: number;
+  readonly expands: number;
+  readonly expandStart: number;
+  /** The fields behind those of the blocks: an elastic stem's depth, elastic widths, and last the resolution. */
+  readonly stem?: Field;
+  readonly widths: readonly Field[];
+  readonly resolution: Field;
+  /** Length of a row. */
+  readonly features: number;
+}
+
+/** The layout of an encoding. @param resolutions the predictor's list, pixels */
+export function encodingLayout(space: SearchSpace, resolutions: readonly number[]): EncodingLayout {
+  const [kernels, expands] = [space.kernelSizes.length, space.expandRatios.length];
+  const expandStart = slotCount(space) * kernels;
+  let features = expandStart + slotCount(space) * expands;
   const next = (length: number): Field => {
-    start += length;
-    return { start: start - length, length };
+    features += length;
+    return { start: features - length, length };
   };
-  return {
-    ...(stemDepths(space) === 0 ? {} : { stem: next(depthLists(space)[0]!.length) }),
-    widths: widthLists(space).map(({ length }) => next(length)),
-    end: next(resolutions.length),
-  };
+  const stem = stemDepths(space) === 0 ? {} : { stem: next(depthLists(space)[0]!.length) };
+  const widths = widthLists(space).map(({ length }) => next(length));
+  const resolution = next(resolutions.length);
+  return { kernels, expands, expandStart, ...stem, widths, resolution, features };
 }
 
 /** Length of an arch's encoding, see {@link encodeArchs}. */
 export function encodingLength(space: SearchSpace, resolutions: readonly number[] = space.resolutions): number {
-  const { start, length } = fieldsOf(space, resolutions).end;
-  return start + length;
+  return encodingLayout(space, resolutions).features;
 }
 
 /**
@@ -44,7 +57,7 @@ export function encodeArchs(
   out?: Float32Array,
   resolutions: readonly number[] = space.resolutions,
 ): Float32Array {
-  const features = encodingLength(space, resolutions);
+  const { kernels, expands, expandStart, features, ...fields } = encodingLayout(space, resolutions);
   const rows = out ?? new Float32Array(archs.length * features);
   invariant(
     rows.length >= archs.length * features,
@@ -55,11 +68,7 @@ export function encodeArchs(
   if (out !== undefined) rows.fill(0, 0, archs.length * features);
   const offsets = stageOffsets(space);
   const choices = blockChoices(space);
-  const kernels = space.kernelSizes.length;
-  const expands = space.expandRatios.length;
-  const expandStart = slotCount(space) * kernels;
   const before = stemDepths(space);
-  const fields = fieldsOf(space, resolutions);
   for (let row = 0; row < archs.length; row++) {
     const arch = archs[row]!;
     const start = row * features;
@@ -74,7 +83,7 @@ export function encodeArchs(
     }
     if (fields.stem !== undefined) rows[start + fields.stem.start + depthLists(space)[0]!.indexOf(arch.depths[0]!)] = 1;
     for (const [index, field] of fields.widths.entries()) rows[start + field.start + arch.widthIndices![index]!] = 1;
-    rows[start + fields.end.start + resolutions.indexOf(arch.resolution)] = 1;
+    rows[start + fields.resolution.start + resolutions.indexOf(arch.resolution)] = 1;
   }
   return rows;
 }
@@ -103,16 +112,13 @@ export function decodeArch(
   encoding: Float32Array,
   resolutions: readonly number[] = space.resolutions,
 ): Arch {
-  const features = encodingLength(space, resolutions);
+  const { kernels, expands, expandStart, features, ...fields } = encodingLayout(space, resolutions);
   invariant(encoding.length === features, () => `an encoding of ${features} was expected, got ${encoding.length}`);
   const { kernelSizes, expandRatios } = space;
-  const expandStart = slotCount(space) * kernelSizes.length;
-  const fields = fieldsOf(space, resolutions);
   const depths = new Array<number>(space.stages.length).fill(0);
   const kernelList: number[] = [];
   const expandList: number[] = [];
   for (const { slot, stageIndex, blockIndex } of allSlots(space)) {
-    const [kernels, expands] = [kernelSizes.length, expandRatios.length];
     const kernel = hotIndex(encoding, { start: slot * kernels, length: kernels });
     const expand = hotIndex(encoding, { start: expandStart + slot * expands, length: expands });
     const isActive = kernel >= 0;
@@ -122,7 +128,7 @@ export function decodeArch(
     kernelList.push(kernelSizes[Math.max(0, kernel)]!);
     expandList.push(expandRatios[Math.max(0, expand)]!);
   }
-  const resolution = resolutions[hotIndex(encoding, fields.end)];
+  const resolution = resolutions[hotIndex(encoding, fields.resolution)];
   const stem = fields.stem === undefined ? [] : [depthLists(space)[0]![hotIndex(encoding, fields.stem)]];
   const widths = fields.widths.map((field) => hotIndex(encoding, field));
   const all = [...stem, ...depths];

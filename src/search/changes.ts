@@ -1,0 +1,190 @@
+import { invariant } from '../common/invariant.js';
+import { endOfActive, type Genetics, type Genome, normalize } from './genome.js';
+import type { Guess } from './guess.js';
+import type { Limit } from './limits.js';
+
+/** The gene of the change that changes nothing. */
+export const NO_GENE = -1;
+
+/** The single changes of a center by descending gain, as lists in step; one of them is to change nothing. */
+export interface Changes {
+  readonly center: Genome;
+  readonly count: number;
+  /** The gene that each changes, or {@link NO_GENE}. */
+  readonly genes: Int16Array;
+  /** Its new value. */
+  readonly values: Uint8Array;
+  /** What it is guessed to gain. */
+  readonly gains: Float64Array;
+  /** Per limit what each adds to the cost. */
+  readonly added: readonly Float64Array[];
+  /** Per limit what may be added; negative where the center breaks it. */
+  readonly slack: Float64Array;
+}
+
+/** Lists in step that are being filled. Mutable. */
+interface Lists {
+  count: number;
+  readonly genes: Int16Array;
+  readonly values: Uint8Array;
+  readonly gains: Float64Array;
+  readonly added: readonly Float64Array[];
+}
+
+function makeLists(size: number, limits: number): Lists {
+  return {
+    count: 0,
+    genes: new Int16Array(size),
+    values: new Uint8Array(size),
+    gains: new Float64Array(size),
+    added: Array.from({ length: limits }, () => new Float64Array(size)),
+  };
+}
+
+/** Appends a change whose gain and additions follow. @returns its place */
+function append(lists: Lists, gene: number, value: number): number {
+  const at = lists.count++;
+  lists.genes[at] = gene;
+  lists.values[at] = value;
+  return at;
+}
+
+/** Buffers that each look around writes over. */
+interface Scratch {
+  readonly lists: Lists;
+  readonly sorted: Lists;
+  readonly order: Uint16Array;
+  readonly slack: Float64Array;
+  /** Of one slot's choices: gains, and per limit what each adds. */
+  readonly gains: Float64Array;
+  readonly rows: readonly Float64Array[];
+}
+
+interface Around {
+  readonly genetics: Genetics;
+  readonly center: Genome;
+  readonly guess: Guess;
+  readonly limits: readonly Limit[];
+}
+
+/** Whether some other choice of a slot gains as much and adds no more to any cost; of equals the first stays. */
+function isDominated(choice: number, now: number, gains: Float64Array, rows: readonly Float64Array[]): boolean {
+  const gain = gains[choice]!;
+  for (let other = 0; other < gains.length; other++) {
+    if (other === choice || !(gains[other]! >= gain)) continue;
+    let isNoDearer = true;
+    let isBetter = gains[other]! > gain || other === now || other < choice;
+    for (let limit = 0; limit < rows.length && isNoDearer; limit++) {
+      const difference = rows[limit]![other]! - rows[limit]![choice]!;
+      if (difference > 0) isNoDearer = false;
+      if (difference < 0) isBetter = true;
+    }
+    if (isNoDearer && isBetter) return true;
+  }
+  return false;
+}
+
+/** Changes of the active blocks, where every cost adds up over blocks, but those that another choice of the block beats in everything. */
+function addBlockChanges({ genetics, center, guess, limits }: Around, { lists, gains, rows }: Scratch): void {
+  const { choices, offsets, length } = genetics;
+  const { count } = choices;
+  const tables = limits.map(({ cost }) => cost.additive!.blocks[center[length - 1]!]!);
+  for (let stage = 0; stage + 1 < offsets.length; stage++) {
+    const end = endOfActive(genetics, center, stage);
+    for (let slot = offsets[stage]!; slot < end; slot++) {
+      const now = center[slot]!;
+      guess.gains(center, slot, slot + 1 < end, gains);
+      for (let limit = 0; limit < rows.length; limit++) {
+        const [row, table] = [rows[limit]!, tables[limit]!];
+        const here = table[slot * count + now]!;
+        for (let choice = 0; choice < count; choice++) row[choice] = table[slot * count + choice]! - here;
+      }
+      for (let choice = 0; choice < count; choice++) {
+        if (choice === now || isDominated(choice, now, gains, rows)) continue;
+        const at = append(lists, slot, choice);
+        lists.gains[at] = gains[choice]!;
+        for (let limit = 0; limit < rows.length; limit++) lists.added[limit]![at] = rows[limit]![choice]!;
+      }
+    }
+  }
+}
+
+/** Changes of the genes from `from` on, each asked about as a whole genome. */
+function addOtherChanges({ genetics, center, guess, limits }: Around, { lists }: Scratch, from: number): void {
+  const first = lists.count;
+  const made: Genome[] = [center];
+  for (let gene = from; gene < genetics.length; gene++) {
+    for (let value = 0; value < genetics.values[gene]!; value++) {
+      if (value === center[gene]) continue;
+      const genome = center.slice();
+      genome[gene] = value;
+      if (normalize(genetics, genome)[gene] !== value) break; // the gene's slot is inactive
+      made.push(genome);
+      append(lists, gene, value);
+    }
+  }
+  const here = guess.of(center);
+  for (let i = 1; i < made.length; i++) lists.gains[first + i - 1] = guess.of(made[i]!) - here;
+  limits.forEach(({ cost }, limit) => {
+    const costs = cost.of(made);
+    for (let i = 1; i < made.length; i++) lists.added[limit]![first + i - 1] = costs[i]! - costs[0]!;
+  });
+}
+
+/** Sorts by descending gain, what comes first staying first: insertion is quickest for a hundred. */
+function sort({ lists, sorted, order }: Scratch): void {
+  const { count, gains } = lists;
+  for (let next = 0; next < count; next++) {
+    const gain = gains[next]!;
+    let at = next;
+    for (; at > 0 && gains[order[at - 1]!]! < gain; at--) order[at] = order[at - 1]!;
+    order[at] = next;
+  }
+  for (let place = 0; place < count; place++) {
+    const from = order[place]!;
+    sorted.genes[place] = lists.genes[from]!;
+    sorted.values[place] = lists.values[from]!;
+    sorted.gains[place] = gains[from]!;
+    for (let limit = 0; limit < sorted.added.length; limit++) sorted.added[limit]![place] = lists.added[limit]![from]!;
+  }
+  sorted.count = count;
+}
+
+/** Looks around centers. Each answer is written over by the next. */
+export type LookAround = (center: Genome, guess: Guess, limits: readonly Limit[]) => Changes;
+
+/**
+ * Makes what finds every single change of a center's active genes, what it is guessed to gain and what it adds to each cost.
+ * Of a block's choices those are left out that another one beats in both, where all costs add up over blocks.
+ * @param most limits at most
+ */
+export function makeLookAround(genetics: Genetics, most: number): LookAround {
+  const size = 1 + genetics.values.reduce((sum, count) => sum + count - 1, 0);
+  const scratches = Array.from(
+    { length: most + 1 },
+    (_, count): Scratch => ({
+      lists: makeLists(size, count),
+      sorted: makeLists(size, count),
+      order: new Uint16Array(size),
+      slack: new Float64Array(count),
+      gains: new Float64Array(genetics.choices.count),
+      rows: Array.from({ length: count }, () => new Float64Array(genetics.choices.count)),
+    }),
+  );
+  return (center, guess, limits) => {
+    const scratch = scratches[limits.length];
+    invariant(scratch !== undefined, () => `${limits.length} limits where ${most} were announced`);
+    const around = { genetics, center, guess, limits };
+    scratch.lists.count = 0;
+    const none = append(scratch.lists, NO_GENE, 0);
+    scratch.lists.gains[none] = 0;
+    const isAdditive = limits.every(({ cost }) => cost.additive !== undefined);
+    if (isAdditive) addBlockChanges(around, scratch);
+    addOtherChanges(around, scratch, isAdditive ? genetics.slots : 0);
+    sort(scratch);
+    for (let limit = 0; limit < limits.length; limit++) {
+      scratch.slack[limit] = limits[limit]!.max - limits[limit]!.cost.of([center])[0]!;
+    }
+    return { center, ...scratch.sorted, slack: scratch.slack };
+  };
+}
