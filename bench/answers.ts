@@ -98,15 +98,20 @@ interface Canceled {
 interface Drawn {
   readonly rng: Rng;
   readonly withinMs: number;
+  /** True: as soon as it runs, before its first front. */
+  readonly isEarly: boolean;
 }
 
-/** Cancels a job some time after its search has shown a first front. */
-async function cancelOne(target: Target, bounds: Bounds, { rng, withinMs }: Drawn): Promise<Canceled> {
+/** One cancel in so many is an early one. */
+const EARLY_EVERY = 4;
+
+/** Cancels a job some time after its search has shown a first front, or early. */
+async function cancelOne(target: Target, bounds: Bounds, { rng, withinMs, isEarly }: Drawn): Promise<Canceled> {
   const id = await startJob(target, longSearch(bounds, rng.int(2 ** 31)));
   let sent: { readonly atMs: number; readonly date: number; readonly answered: Promise<number> } | undefined;
   for await (const { name, atMs, row: seen } of eventsOf(target, id)) {
-    if (name === 'front' && sent === undefined) {
-      await delay(rng.int(withinMs));
+    if (name === (isEarly ? 'progress' : 'front') && sent === undefined) {
+      if (!isEarly) await delay(rng.int(withinMs));
       const answered = post(target, `/v1/specializations/${id}/cancel`).then(({ ms }) => ms);
       sent = { atMs: performance.now(), date: Date.now(), answered };
     }
@@ -122,10 +127,11 @@ async function cancelOne(target: Target, bounds: Bounds, { rng, withinMs }: Draw
 async function timeCancels(
   target: Target,
   bounds: Bounds,
-  { count, ...drawn }: Drawn & { readonly count: number },
+  { count, ...drawn }: Omit<Drawn, 'isEarly'> & { readonly count: number },
 ): Promise<Timing[]> {
   const canceled: Canceled[] = [];
-  for (let index = 0; index < count; index++) canceled.push(await cancelOne(target, bounds, drawn));
+  for (let index = 0; index < count; index++)
+    canceled.push(await cancelOne(target, bounds, { ...drawn, isEarly: index % EARLY_EVERY === 0 }));
   const of = (label: string, key: keyof Canceled): Timing => ({
     label,
     ms: summarize(canceled.map((each) => each[key])),
@@ -198,7 +204,7 @@ function timingLines({ label, ms, faults }: Timing, targetMs: number | undefined
       ? 'none measured'
       : `median ${digits(ms.median)}, p90 ${digits(ms.p90)}, max ${digits(ms.max)} ms, n ${ms.n}`;
   const missed = targetMs !== undefined && ms !== undefined && ms.max > targetMs ? `; more than ${targetMs} ms` : '';
-  return [row(label.padEnd(46), `${figures}${missed}`), ...faults.map((fault) => `  WRONG: ${fault}`)];
+  return [row(label.padEnd(52), `${figures}${missed}`), ...faults.map((fault) => `  WRONG: ${fault}`)];
 }
 
 type Figures = Awaited<ReturnType<typeof measure>>['figures'];

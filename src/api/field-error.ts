@@ -34,7 +34,8 @@ function acceptedOf({ keyword, parentSchema = {}, message }: ErrorObject): strin
   if (OF_LISTS.includes(keyword)) return `must have ${rangeOf(parentSchema, ['minItems', 'maxItems'])} items`;
   if (!OF_NUMBERS.includes(keyword) || (type !== 'integer' && type !== 'number')) return message;
   const what = type === 'integer' ? 'a whole number' : 'a number';
-  return `must be ${what} ${rangeOf(parentSchema, ['minimum', 'maximum'])}`.trimEnd();
+  const range = rangeOf(parentSchema, ['minimum', 'maximum']);
+  return `must be ${what}${range.startsWith('at ') ? ' of' : ''} ${range}`.trimEnd();
 }
 
 /** Names that a place knows, where it says so. */

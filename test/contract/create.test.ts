@@ -128,6 +128,7 @@ describe('refusals name the place', () => {
       `body /search/confidence must be a number above 0.5 and below 1, got ${confidence}.`,
     ]),
     [{ constraints: { minTop1: 2 } }, 'body /constraints/minTop1 must be a number above 0 and at most 1, got 2.'],
+    [{ constraints: { maxMacs: 0 } }, 'body /constraints/maxMacs must be a whole number of at least 1, got 0.'],
     [{ constraints: { maxLatencyMs: -1 } }, 'body /constraints/maxLatencyMs must be a number above 0, got -1.'],
     [
       { ...LIMIT, search: { evaluation: 5000 } },
