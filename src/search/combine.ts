@@ -46,6 +46,13 @@ const firstLimit = ({ added, slack, gains }: Changes) => ({
   left: slack[0] ?? Number.POSITIVE_INFINITY,
 });
 
+/** From each place on the least that a change adds to the first limit's cost: where even that is too much, there is nothing to look for. */
+function leastAfter(row: Float64Array, count: number): Float64Array {
+  const least = new Float64Array(count + 1).fill(Number.POSITIVE_INFINITY);
+  for (let place = count - 1; place >= 0; place--) least[place] = Math.min(row[place]!, least[place + 1]!);
+  return least;
+}
+
 /** Pairs, one of which may be to change nothing. Gains descend, so that the first sum too low ends a loop. */
 function offerPairs(ranking: Ranking, changes: Changes, count: number): void {
   const { gains, genes } = changes;
@@ -64,6 +71,7 @@ function offerPairs(ranking: Ranking, changes: Changes, count: number): void {
 function offerThrees(ranking: Ranking, changes: Changes, count: number): void {
   const { gains, genes } = changes;
   const { row, left } = firstLimit(changes);
+  const least = leastAfter(row, count);
   const width = Math.min(count, WIDTH_OF_THREES);
   for (let a = 0; a < width; a++) {
     if (3 * gains[a]! <= ranking.lowest) break;
@@ -72,7 +80,7 @@ function offerThrees(ranking: Ranking, changes: Changes, count: number): void {
       if (two + gains[b]! <= ranking.lowest) break;
       if (genes[a] === genes[b]) continue;
       const most = left - row[a]! - row[b]!;
-      for (let c = b + 1; c < count; c++) {
+      for (let c = b + 1; c < count && least[c]! <= most; c++) {
         if (two + gains[c]! <= ranking.lowest) break;
         if (row[c]! > most || genes[c] === genes[a] || genes[c] === genes[b]) continue;
         if (keepsOthers(changes, a, b, c)) offer(ranking, two + gains[c]!, a | (b << BITS) | (c << (2 * BITS)));
