@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import { makeRng } from '../../../src/common/rng.js';
+import { type Changes, makeLookAround, NO_GENE } from '../../../src/search/changes.js';
+import { type Genetics, type Genome, randomGenome, toArch } from '../../../src/search/genome.js';
+import type { Guess } from '../../../src/search/guess.js';
+import { neighbors } from '../../../src/search/swaps.js';
+import type { Constraint } from '../../../src/search/types.js';
+import type { SearchSpace } from '../../../src/space/types.js';
+import { MBV3_W10 } from '../space/published-spaces.js';
+import { tinyResNet, tinySpace } from '../space/tiny-space.js';
+import { exactGuess, geneticsOf, limitsOf, wholeCost } from './exact-changes.js';
+import { limitOn } from './toy-objective.js';
+
+/** A change with what it brings, compared as a whole. */
+interface Change {
+  readonly gene: number;
+  readonly value: number;
+  readonly gain: number;
+  readonly added: readonly number[];
+}
+
+/** Every single change by brute force: the whole genome is asked about each time. The first is to change nothing. */
+function everyChange(genetics: Genetics, center: Genome, guess: Guess, constraints: readonly Constraint[]): Change[] {
+  const costs = (genome: Genome): number[] => constraints.map(({ cost }) => cost([toArch(genetics, genome)])[0]!);
+  const here = costs(center);
+  return neighbors(genetics, center).map(({ gene, value, genome }) => ({
+    gene,
+    value,
+    gain: guess.of(genome) - guess.of(center),
+    added: costs(genome).map((cost, limit) => cost - here[limit]!),
+  }));
+}
+
+/**
+ * What is left of the changes of blocks where another choice that beats one in everything goes before it: the choices of each block that
+ * nothing beats, of those that are equal the present one or else the first. The present one itself is no change.
+ */
+function withoutBeaten({ slots, values }: Genetics, center: Genome, all: readonly Change[]): Change[] {
+  const kept = all.filter(({ gene }) => gene === NO_GENE || gene >= slots);
+  for (let slot = 0; slot < slots; slot++) {
+    const changes = all.filter(({ gene }) => gene === slot);
+    if (changes.length === 0) continue; // inactive
+    const present: Change = { gene: slot, value: center[slot]!, gain: 0, added: all[0]!.added.map(() => 0) };
+    const choices = [...changes, present].sort((a, b) => a.value - b.value);
+    expect(choices.length).toBe(values[slot]);
+    const numbers = ({ gain, added }: Change): number[] => [gain, ...added.map((each) => -each)]; // more is better in each
+    const groups = new Map<string, Change[]>();
+    for (const choice of choices) {
+      const key = numbers(choice).join();
+      groups.set(key, [...(groups.get(key) ?? []), choice]);
+    }
+    const firsts = [...groups.values()].map((group) => (group.includes(present) ? present : group[0]!));
+    const isBeaten = (choice: Change): boolean =>
+      firsts.some((other) => other !== choice && numbers(other).every((each, i) => each >= numbers(choice)[i]!));
+    kept.push(...firsts.filter((choice) => choice !== present && !isBeaten(choice)));
+  }
+  return kept;
+}
+
+const listed = ({ count, genes, values, gains, added }: Changes): Change[] =>
+  Array.from({ length: count }, (_, at) => ({
+    gene: genes[at]!,
+    value: values[at]!,
+    gain: gains[at]!,
+    added: added.map((row) => row[at]!),
+  }));
+
+/** By gene and value, for lists that are compared whatever their order; -0 is 0. */
+const inOrder = (changes: readonly Change[]): Change[] =>
+  changes
+    .map(({ gene, value, gain, added }) => ({ gene, value, gain: gain + 0, added: added.map((each) => each + 0) }))
+    .sort((a, b) => a.gene - b.gene || a.value - b.value);
+
+const descends = (changes: readonly Change[]): boolean =>
+  changes.every(({ gain }, at) => at === 0 || changes[at - 1]!.gain >= gain);
+
+interface Look {
+  readonly space: SearchSpace;
+  readonly constraints: readonly Constraint[];
+  readonly isAdditive: boolean;
+}
+
+/** Looks around random centers and compares with brute force. @returns how many changes there were, and how many of them were listed */
+function compare(
+  { space, constraints, isAdditive }: Look,
+  seed: number,
+): { readonly all: number; readonly kept: number } {
+  const genetics = geneticsOf(space);
+  const limits = limitsOf(genetics, constraints);
+  const lookAround = makeLookAround(genetics, 4);
+  const rng = makeRng(seed);
+  let [all, kept] = [0, 0];
+  for (let round = 0; round < 25; round++) {
+    const guess = exactGuess(genetics, seed + round);
+    const center = randomGenome(genetics, rng);
+    const before = center.slice();
+    const changes = lookAround(center, guess, limits);
+    const found = listed(changes);
+    const everything = everyChange(genetics, center, guess, constraints);
+    const expected = isAdditive ? withoutBeaten(genetics, center, everything) : everything;
+    expect(inOrder(found)).toEqual(inOrder(expected));
+    expect(descends(found)).toBe(true);
+    expect(center).toEqual(before);
+    expect(changes.center).toBe(center);
+    expect(Array.from(changes.slack)).toEqual(
+      constraints.map(({ max, cost }) => max - cost([toArch(genetics, center)])[0]!),
+    );
+    all += everything.length;
+    kept += found.length;
+  }
+  return { all, kept };
+}
+
+/** Whole-number limits: exact, and often equal. */
+const whole = (space: SearchSpace, seed: number): Constraint => ({
+  id: `whole${seed}`,
+  max: 33,
+  cost: wholeCost(space, seed),
+});
+
+describe('looking around a center', () => {
+  it.each([
+    ['a tiny space', tinySpace()],
+    ['the published space', MBV3_W10],
+  ])('lists the single changes of %s, but what another choice of the block beats where costs add up', (_, space) => {
+    const counted = [limitOn(space, 'macs', 30_000), limitOn(space, 'params', 6_000)];
+    for (const constraints of [
+      [],
+      [whole(space, 1)],
+      [whole(space, 1), whole(space, 2)],
+      [whole(space, 1), whole(space, 2), whole(space, 3)],
+      counted.slice(0, 1),
+      counted,
+    ]) {
+      const { all, kept } = compare({ space, constraints, isAdditive: true }, 700);
+      expect(kept).toBeLessThan(all); // something is left out, so that leaving out too much or too little shows
+      expect(kept).toBeGreaterThan(25 * 5);
+    }
+  });
+
+  it('lists every single change where a cost does not add up', () => {
+    const [tiny, resNet] = [tinySpace(), tinyResNet()];
+    const peak = limitOn(tiny, 'peakMemoryBytes', 9_000);
+    for (const look of [
+      { space: tiny, constraints: [peak], isAdditive: false },
+      { space: tiny, constraints: [whole(tiny, 4), peak], isAdditive: false },
+      { space: MBV3_W10, constraints: [limitOn(MBV3_W10, 'peakMemoryBytes', 5e6)], isAdditive: false },
+      { space: resNet, constraints: [limitOn(resNet, 'macs', 1e6)], isAdditive: false }, // elastic widths couple blocks
+    ]) {
+      const { all, kept } = compare(look, 800);
+      expect(kept).toBe(all);
+    }
+  });
+
+  it('lists what gains at all in each block where there is no limit, widths and the stem with everything', () => {
+    compare({ space: tinyResNet(), constraints: [], isAdditive: true }, 900);
+  });
+
+  it('keeps nothing of one center for the next, however many limits there are', () => {
+    const space = tinySpace();
+    const genetics = geneticsOf(space);
+    const guess = exactGuess(genetics, 5);
+    const all = [whole(space, 1), limitOn(space, 'peakMemoryBytes', 9_000), whole(space, 2)];
+    const lookAround = makeLookAround(genetics, 3);
+    const rng = makeRng(6);
+    for (let round = 0; round < 40; round++) {
+      const limits = limitsOf(genetics, all.slice(0, round % 4));
+      const center = randomGenome(genetics, rng);
+      const found = listed(lookAround(center, guess, limits));
+      expect(found).toEqual(listed(makeLookAround(genetics, 3)(center, guess, limits)));
+    }
+    expect(() => lookAround(randomGenome(genetics, rng), guess, limitsOf(genetics, [...all, whole(space, 3)]))).toThrow(
+      /4 limits where 3 were announced/,
+    );
+  });
+});
