@@ -58,19 +58,8 @@ const withEngineLost = async <T>(work: Promise<T>): Promise<T> => {
   }
 };
 
-/** Makes the client of an engine process; the process starts with the first call, and again with the first one after it ended. */
-export function makeEngineClient(
-  { modelDirs, dataDir, bundleMemoryBytes }: EngineOptions,
-  onBroken: (supernetId: string, problem: Problem) => void = () => {},
-): EngineClient {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const modulePath = fileURLToPath(new URL(`./engine-child.${extension}`, import.meta.url));
-  // These alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
-  const options: EngineOptions = { modelDirs, dataDir, bundleMemoryBytes };
-  const child = new Child(modulePath, [JSON.stringify(options)]);
-  let renewal: NodeJS.Timeout | undefined;
-  let isClosed = false;
-  let lastUsed: string | undefined;
+/** Keeps in mind which bundles could not be read when they were used. */
+function watchBundles(onBroken: (supernetId: string, problem: Problem) => void) {
   const broken = new Map<string, Problem>();
   /** Work with one supernet; whether its bundle could be read is kept in mind. */
   const using = async <T>(supernetId: string, work: Promise<T>): Promise<T> => {
@@ -86,12 +75,52 @@ export function makeEngineClient(
       throw error;
     }
   };
-  const renew = (): void => {
-    if (child.isBusy) return;
+  return { broken, using };
+}
+
+/** Makes the client of an engine process; the process starts with the first call, and again with the first one after it ended. */
+export function makeEngineClient(
+  { modelDirs, dataDir, bundleMemoryBytes }: EngineOptions,
+  onBroken: (supernetId: string, problem: Problem) => void = () => {},
+  renewAfterMs = RENEW_AFTER_MS,
+): EngineClient {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const modulePath = fileURLToPath(new URL(`./engine-child.${extension}`, import.meta.url));
+  // These alone: every user of the machine can read a process's arguments, and a configuration holds passwords.
+  const options: EngineOptions = { modelDirs, dataDir, bundleMemoryBytes };
+  const make = (): Child => new Child(modulePath, [JSON.stringify(options)]);
+  let child = make();
+  /** A fresh process that makes itself ready to replace the other. */
+  let next: Child | undefined;
+  let renewal: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  let lastUsed: string | undefined;
+  const { broken, using } = watchBundles(onBroken);
+  const renewLater = (): void => {
+    clearTimeout(renewal);
+    if (!isClosed) renewal = setTimeout(() => void renew(), renewAfterMs).unref();
+  };
+  /** Whoever asks while the fresh process gets ready is answered by the old one: nobody waits for the change. */
+  const renew = async (): Promise<void> => {
+    if (next !== undefined) return;
+    const fresh = make();
+    next = fresh;
+    try {
+      // The bundle that was used last is the likeliest to be asked for next.
+      await (lastUsed === undefined ? fresh.call('load', undefined) : fresh.call('warm', lastUsed));
+    } catch {
+      fresh.kill(); // a failure shows at the next job, which loads again
+      return;
+    } finally {
+      next = undefined;
+    }
+    if (isClosed || child.isBusy) {
+      fresh.kill();
+      renewLater();
+      return;
+    }
     child.kill();
-    // The bundle that was used last is the likeliest to be asked for next. A failure shows at the next job, which loads again.
-    const ready = lastUsed === undefined ? child.call('load', undefined) : child.call('warm', lastUsed);
-    ready.catch(() => {});
+    child = fresh;
   };
   return {
     load: async (onProgress) => {
@@ -117,7 +146,7 @@ export function makeEngineClient(
         const onEvent = (event: unknown): void => onProgress(event as JobProgress);
         return await using(supernetId, child.call<Outcome>('specialize', claim, { signal, onEvent }));
       } finally {
-        if (!isClosed) renewal = setTimeout(renew, RENEW_AFTER_MS).unref();
+        renewLater();
       }
     },
     silentMs: () => child.silentMs,
@@ -125,6 +154,7 @@ export function makeEngineClient(
     close: () => {
       isClosed = true;
       clearTimeout(renewal);
+      next?.kill();
       child.kill();
     },
   };

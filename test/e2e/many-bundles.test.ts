@@ -10,10 +10,13 @@ import {
   bodyOf,
   type CliOptions,
   endAll,
+  engineOf,
+  HAS_PROC,
   post,
   runCli,
   type ServerProcess,
   startServer,
+  until,
 } from '../helpers/server-process.js';
 import { saveTinyProfile, TINY_SPACE, writeTinyBundle } from '../helpers/tiny-bundle.js';
 
@@ -59,6 +62,15 @@ afterAll(async () => {
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });
 });
+
+const SEARCH = {
+  constraints: {},
+  objective: 'accuracy',
+  seed: 1,
+  search: { evaluations: 1000 },
+  verify: { latency: 'skip' },
+  labels: {},
+} as const;
 
 describe('the numeric process with several bundles', () => {
   let engine: EngineClient;
@@ -108,6 +120,31 @@ describe('the numeric process with several bundles', () => {
     expect([...engine.broken().keys()]).toEqual(['flipped']);
     expect(await held()).not.toContain('flipped');
     await estimate('first');
+  });
+});
+
+describe.skipIf(!HAS_PROC)('a numeric process that has done a job (needs /proc)', () => {
+  it('is replaced by a fresh one, and whoever asks meanwhile is answered', async () => {
+    const { dataDir } = options;
+    const settings = { modelDirs: [options.models], dataDir, bundleMemoryBytes: 2 * bundleBytes };
+    const engine = makeEngineClient(settings, () => {}, 10);
+    const { signal } = new AbortController();
+    const asked = { supernetId: 'first', hardwareId: 'local-cpu' };
+    const estimate = () => engine.estimate({ ...asked, archs: [minArch(TINY_SPACE)], constraints: {} }, signal);
+    const ask = async (): Promise<boolean> => (await estimate()).candidates.length === 1;
+    try {
+      const before = await estimate();
+      const old = engineOf(process.pid);
+      const request = { ...SEARCH, ...asked };
+      const claim = { id: 'a', attempt: 1, request, createdAt: '2026-01-01T00:00:00.000Z' };
+      const { status } = await engine.specialize(claim, { signal, onProgress: () => {} });
+      expect(status).toBe('succeeded');
+      // The first engine that is found may be the old one as long as both are there.
+      await until('a fresh process', async () => (await ask()) && engineOf(process.pid) !== old);
+      expect(await estimate()).toEqual(before);
+    } finally {
+      engine.close();
+    }
   });
 });
 
