@@ -1,4 +1,5 @@
 import { invariant } from '../common/invariant.js';
+import { type AllowedBlocks, areAllowed } from './block-peaks.js';
 import { endOfActive, type Genetics, type Genome, normalize } from './genome.js';
 import type { Guess } from './guess.js';
 import type { Limit } from './limits.js';
@@ -16,7 +17,7 @@ export interface Changes {
   readonly values: Uint8Array;
   /** What it is guessed to gain. */
   readonly gains: Float64Array;
-  /** Per limit what each adds to the cost. */
+  /** Per limit whose cost is counted what each adds to it; limits that hold block by block leave out what they do not allow. */
   readonly added: readonly Float64Array[];
   /** Per limit what may be added; negative where the center breaks it. */
   readonly slack: Float64Array;
@@ -64,8 +65,14 @@ interface Around {
   readonly genetics: Genetics;
   readonly center: Genome;
   readonly guess: Guess;
+  /** Those whose costs are counted. */
   readonly limits: readonly Limit[];
+  /** Of the others the blocks that they allow. */
+  readonly allowed: readonly AllowedBlocks[];
 }
+
+/** What a change gains that a limit does not allow. */
+const NOT_ALLOWED = Number.NEGATIVE_INFINITY;
 
 /** Whether some other choice of a slot gains as much and adds no more to any cost; of equals the first stays. */
 function isDominated(choice: number, now: number, gains: Float64Array, rows: readonly Float64Array[]): boolean {
@@ -85,10 +92,11 @@ function isDominated(choice: number, now: number, gains: Float64Array, rows: rea
 }
 
 /** Changes of the active blocks, where every cost adds up over blocks, but those that another choice of the block beats in everything. */
-function addBlockChanges({ genetics, center, guess, limits }: Around, { lists, gains, rows }: Scratch): void {
+function addBlockChanges({ genetics, center, guess, limits, allowed }: Around, { lists, gains, rows }: Scratch): void {
   const { choices, offsets, length } = genetics;
   const { count } = choices;
-  const tables = limits.map(({ cost }) => cost.additive!.blocks[center[length - 1]!]!);
+  const resolution = center[length - 1]!;
+  const tables = limits.map(({ cost }) => cost.additive!.blocks[resolution]!);
   for (let stage = 0; stage + 1 < offsets.length; stage++) {
     const end = endOfActive(genetics, center, stage);
     for (let slot = offsets[stage]!; slot < end; slot++) {
@@ -99,8 +107,13 @@ function addBlockChanges({ genetics, center, guess, limits }: Around, { lists, g
         const here = table[slot * count + now]!;
         for (let choice = 0; choice < count; choice++) row[choice] = table[slot * count + choice]! - here;
       }
+      for (const table of allowed) {
+        const row = table[resolution]!;
+        for (let choice = 0; choice < count; choice++)
+          if (row[slot * count + choice] === 0) gains[choice] = NOT_ALLOWED;
+      }
       for (let choice = 0; choice < count; choice++) {
-        if (choice === now || isDominated(choice, now, gains, rows)) continue;
+        if (choice === now || gains[choice] === NOT_ALLOWED || isDominated(choice, now, gains, rows)) continue;
         const at = append(lists, slot, choice);
         lists.gains[at] = gains[choice]!;
         for (let limit = 0; limit < rows.length; limit++) lists.added[limit]![at] = rows[limit]![choice]!;
@@ -110,7 +123,7 @@ function addBlockChanges({ genetics, center, guess, limits }: Around, { lists, g
 }
 
 /** Changes of the genes from `from` on, each asked about as a whole genome. */
-function addOtherChanges({ genetics, center, guess, limits }: Around, { lists }: Scratch, from: number): void {
+function addOtherChanges({ genetics, center, guess, limits, allowed }: Around, { lists }: Scratch, from: number): void {
   const first = lists.count;
   const made: Genome[] = [center];
   for (let gene = from; gene < genetics.length; gene++) {
@@ -119,6 +132,7 @@ function addOtherChanges({ genetics, center, guess, limits }: Around, { lists }:
       const genome = center.slice();
       genome[gene] = value;
       if (normalize(genetics, genome)[gene] !== value) break; // the gene's slot is inactive
+      if (!allowed.every((blocks) => areAllowed(genetics, genome, blocks))) continue;
       made.push(genome);
       append(lists, gene, value);
     }
@@ -171,10 +185,17 @@ export function makeLookAround(genetics: Genetics, most: number): LookAround {
       rows: Array.from({ length: count }, () => new Float64Array(genetics.choices.count)),
     }),
   );
-  return (center, guess, limits) => {
+  return (center, guess, all) => {
+    const limits = all.filter(({ allowed }) => allowed === undefined);
     const scratch = scratches[limits.length];
     invariant(scratch !== undefined, () => `${limits.length} limits where ${most} were announced`);
-    const around = { genetics, center, guess, limits };
+    const around = {
+      genetics,
+      center,
+      guess,
+      limits,
+      allowed: all.flatMap(({ allowed }) => (allowed ? [allowed] : [])),
+    };
     scratch.lists.count = 0;
     const none = append(scratch.lists, NO_GENE, 0);
     scratch.lists.gains[none] = 0;

@@ -1,4 +1,6 @@
+import type { Arch } from '../space/types.js';
 import { type BlockCosts, probeBlockCosts } from './block-costs.js';
+import { type AllowedBlocks, probeAllowedBlocks } from './block-peaks.js';
 import type { CostFunction } from './costs.js';
 import { type Genetics, type Genome, toArch } from './genome.js';
 import type { Constraint } from './types.js';
@@ -16,6 +18,8 @@ export interface GenomeCost {
 export interface Limit {
   readonly cost: GenomeCost;
   readonly max: number;
+  /** The blocks that may be, where the limit holds for a network just if it holds for each of its blocks. */
+  readonly allowed?: AllowedBlocks;
 }
 
 /** The constraints of a search on genomes. */
@@ -34,6 +38,14 @@ function makeGenomeCost(genetics: Genetics, cost: CostFunction): GenomeCost {
   return { additive, of: additive === undefined ? asked : (genomes) => Float64Array.from(genomes, additive.of) };
 }
 
+/** A constraint, as it is best asked. */
+function limitOf(genetics: Genetics, { cost, max }: Constraint): Limit {
+  const asked = (archs: readonly Arch[]): Float64Array => cost(archs);
+  const limit = { cost: makeGenomeCost(genetics, asked), max };
+  const allowed = limit.cost.additive === undefined ? probeAllowedBlocks(genetics, asked, max) : undefined;
+  return allowed === undefined ? limit : { ...limit, allowed };
+}
+
 /** The constraints of a search. @param axis along what its front runs, an architecture's cost */
 export function makeLimits(
   genetics: Genetics,
@@ -42,8 +54,7 @@ export function makeLimits(
 ): Limits {
   const list = constraints.map((constraint) => ({
     id: constraint.id,
-    max: constraint.max,
-    cost: makeGenomeCost(genetics, (archs) => constraint.cost(archs)),
+    ...limitOf(genetics, constraint),
     exact: (genome: Genome) => constraint.cost([toArch(genetics, genome)])[0]! <= constraint.max, // NaN meets nothing
   }));
   const isMet = ({ cost, max, exact }: (typeof list)[number], genome: Genome): boolean => {

@@ -13,12 +13,10 @@ import type { Candidate } from './types.js';
 
 /** Points of the history. */
 const HISTORY_POINTS = 100;
-/** Batches between turns of the event loop. */
-const BREATHE_EVERY = 4;
 /** How far below the cheapest that is good enough the next one is looked for, where a cost is minimized. */
 const CHEAPER = 1 - 1e-9;
 
-/** A search under way. Mutable in its scorer, pool, rng and counters. */
+/** A search under way. Mutable in its scorer, pool, rng and counter. */
 export interface Run {
   readonly options: SearchOptions;
   readonly genetics: Genetics;
@@ -31,7 +29,6 @@ export interface Run {
   /** Whether an ablation does without a part. */
   readonly isLeftOut: (part: Ingredient) => boolean;
   readonly deadline: number;
-  batches: number;
   generations: number;
 }
 
@@ -68,7 +65,6 @@ export function startRun(options: SearchOptions): Run {
     history: [],
     isLeftOut,
     deadline: now === undefined || maxSeconds === undefined ? Number.POSITIVE_INFINITY : now() + maxSeconds,
-    batches: 0,
     generations: 0,
   };
 }
@@ -110,8 +106,7 @@ export function frontOf(run: Run): Candidate[] {
 export async function takeIn(run: Run, genomes: readonly Genome[]): Promise<void> {
   const { scorer, pool, options, history } = run;
   pool.absorb(await scorer.score(genomes));
-  run.batches++;
-  if (run.batches % BREATHE_EVERY === 0) await breathe();
+  await breathe(); // others wait for this thread: estimates, cancels
   throwIfAborted(options.signal);
   const { best } = pool;
   if (best === undefined) return;
