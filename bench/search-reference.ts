@@ -97,6 +97,12 @@ async function measureProblem(problem: ReferenceProblem, seeds: readonly number[
   };
 }
 
+/** The area under a front down to the worst score of some fronts and up to the limit, so that every point of them counts. */
+function areaOf({ constraint }: ReferenceProblem, fronts: readonly (readonly ScoredPoint[])[]) {
+  const corner = { score: Math.min(...fronts.flat().map(({ score }) => score)), cost: constraint.max * (1 + 1e-9) };
+  return (front: readonly ScoredPoint[]): number => hypervolume(front, corner);
+}
+
 /** Shares of the exact front's area, or of the larger of two fronts' where there is no exact one. */
 async function measureFront(problem: ReferenceProblem, seeds: readonly number[]) {
   const own: (readonly ScoredPoint[])[] = [];
@@ -109,10 +115,7 @@ async function measureFront(problem: ReferenceProblem, seeds: readonly number[])
   const terms = problem.isExact ? loadSyntheticTerms() : undefined;
   const { space, resolutions, constraint } = problem;
   const exact = terms && exactFront({ space, resolutions, ...terms, maxCost: constraint.max }).points;
-  const all = [...own, ...other, exact ?? []].flat();
-  // The worst score and the limit: every point of every front counts.
-  const corner = { score: Math.min(...all.map(({ score }) => score)), cost: constraint.max * (1 + 1e-9) };
-  const area = (front: readonly ScoredPoint[]): number => hypervolume(front, corner);
+  const area = areaOf(problem, [...own, ...other, exact ?? []]);
   note(`${problem.name}: front done`);
   return {
     name: problem.name,
@@ -123,32 +126,61 @@ async function measureFront(problem: ReferenceProblem, seeds: readonly number[])
   };
 }
 
+interface Reached {
+  readonly many: number[];
+  /** With few evaluations; this search's variants alone. */
+  readonly few: number[];
+  readonly fronts: (readonly ScoredPoint[])[];
+}
+
 /** Every variant and every other method on one problem, mean points reached. */
 async function ablate(problem: ReferenceProblem, seeds: readonly number[]) {
-  const reached: Record<string, number[]> = {};
-  const add = (name: string, score: number): void => {
-    reached[name] = [...(reached[name] ?? []), score];
+  const reached = new Map<string, Reached>();
+  const of = (name: string): Reached => {
+    const known = reached.get(name) ?? { many: [], few: [], fronts: [] };
+    reached.set(name, known);
+    return known;
   };
+  const { scale } = problem;
+  const variants: readonly [string, readonly Ingredient[]][] = [
+    ['this search', []],
+    ...INGREDIENTS.map((left): [string, readonly Ingredient[]] => [`without ${left}`, [left]]),
+    ['without any', INGREDIENTS],
+  ];
   for (const seed of seeds) {
-    const effort = { evaluations: EVALUATIONS, seed };
     const rng = (name: string) => makeRng(seed).fork(name);
-    add('this search', (await searchOnce(problem, effort)).score);
-    for (const left of INGREDIENTS) {
-      add(`without ${left}`, (await searchOnce(problem, { ...effort, without: [left] })).score);
+    for (const [name, without] of variants) {
+      const found = await searchOnce(problem, { evaluations: EVALUATIONS, seed, without });
+      const few = await searchOnce(problem, { evaluations: FEW_EVALUATIONS, seed, without });
+      of(name).many.push(found.score);
+      of(name).few.push(few.score);
+      of(name).fronts.push(found.front);
     }
-    add('without any', (await searchOnce(problem, { ...effort, without: INGREDIENTS })).score);
-    add('published', problem.scale * (await publishedEvolution(problem, 500, rng('published'))).score);
-    add('regularized', problem.scale * (await regularizedEvolution(problem, EVALUATIONS, rng('regularized'))));
+    of('published').many.push(scale * (await publishedEvolution(problem, 500, rng('published'))).score);
+    of('regularized').many.push(scale * (await regularizedEvolution(problem, EVALUATIONS, rng('regularized'))));
     const front = await nsga2(problem, EVALUATIONS, rng('nsga2'));
-    add('NSGA-II', problem.scale * Math.max(...front.map(({ score }) => score)));
-    add('random', problem.scale * (await randomSearch(problem, EVALUATIONS, rng('random'))).score);
+    of('NSGA-II').many.push(scale * Math.max(...front.map(({ score }) => score)));
+    of('NSGA-II').fronts.push(front.map(({ score, cost }) => ({ score: scale * score, cost })));
+    of('random').many.push(scale * (await randomSearch(problem, EVALUATIONS, rng('random'))).score);
     note(`${problem.name}: ablation of seed ${seed} done`);
   }
-  const best = problem.isExact ? problem.reference : Math.max(problem.reference, ...Object.values(reached).flat());
+  const found = [...reached.values()];
+  const scores = found.flatMap(({ many, few }) => [...many, ...few]);
+  const best = problem.isExact ? problem.reference : Math.max(problem.reference, ...scores);
+  const area = areaOf(
+    problem,
+    found.flatMap(({ fronts }) => fronts),
+  );
+  const widest = area(found.flatMap(({ fronts }) => fronts.flat()));
   return {
     name: problem.name,
     best,
-    methods: Object.fromEntries(Object.entries(reached).map(([name, scores]) => [name, regrets(best, scores)])),
+    methods: [...reached].map(([name, { many, few, fronts }]) => ({
+      name,
+      many: regrets(best, many),
+      ...(few.length > 0 && { few: regrets(best, few) }),
+      ...(fronts.length > 0 && { frontShare: mean(fronts.map((front) => area(front) / widest)) }),
+    })),
   };
 }
 
@@ -186,8 +218,12 @@ function frontLines(front: Awaited<ReturnType<typeof measureFront>>): string[] {
 
 function ablationLines({ name, methods }: Awaited<ReturnType<typeof ablate>>): string[] {
   return [
-    `${name}: points below, 50,100 evaluations`,
-    ...Object.entries(methods).map(([method, regret]) => row(`  ${method}`, both(regret))),
+    `${name}: points below, 50,100 evaluations; with 5,000; area of the front, share of all fronts together`,
+    ...methods.map(({ name: method, many, few, frontShare }) => {
+      const withFew = few === undefined ? '' : `; ${both(few)}`;
+      const front = frontShare === undefined ? '' : `; ${(100 * frontShare).toFixed(2)} %`;
+      return row(`  ${method}`, `${both(many)}${withFew}${front}`);
+    }),
   ];
 }
 
