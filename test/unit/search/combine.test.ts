@@ -5,7 +5,7 @@ import { combine } from '../../../src/search/combine.js';
 import { type Genetics, type Genome, genomeKey, normalize, randomGenome, toArch } from '../../../src/search/genome.js';
 import type { Constraint } from '../../../src/search/types.js';
 import type { SearchSpace } from '../../../src/space/types.js';
-import { MBV3_W10 } from '../space/published-spaces.js';
+import { bundledSpace, MBV3_W10 } from '../space/published-spaces.js';
 import { tinySpace } from '../space/tiny-space.js';
 import { exactGuess, geneticsOf, limitsOf, wholeCost } from './exact-changes.js';
 import { limitOn } from './toy-objective.js';
@@ -188,6 +188,24 @@ describe('limits that add up', () => {
         expect(costs.length).toBeGreaterThan(20);
         expect(Math.max(...costs)).toBeLessThanOrEqual(max);
       }
+    }
+  });
+
+  it('hold for peak memory too, told block by block, around centers that keep it and that break it', () => {
+    const space = bundledSpace();
+    const peak = limitOn(space, 'peakMemoryBytes', 110_592);
+    const found = { kept: [] as number[], broken: [] as number[] };
+    for (const [genetics, changes] of around({ space, constraints: [peak] }, 230, 60)) {
+      const peakOf = (genome: Genome): number => peak.cost([toArch(genetics, genome)])[0]!;
+      const made = combine(genetics, changes, { count: 12, withThrees: true }, nothing);
+      const isOfBlocks = (genome: Genome): boolean =>
+        genome.every((value, gene) => gene < genetics.slots || value === changes.center[gene]);
+      (peakOf(changes.center) > peak.max ? found.broken : found.kept).push(...made.filter(isOfBlocks).map(peakOf));
+    }
+    for (const [name, peaks] of Object.entries(found)) {
+      expect(peaks.length, name).toBeGreaterThan(10);
+      const over = peaks.filter((each) => each > peak.max).length;
+      expect(`${over} of ${peaks.length} over, ${name}`).toBe(`0 of ${peaks.length} over, ${name}`);
     }
   });
 
