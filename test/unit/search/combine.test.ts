@@ -191,22 +191,21 @@ describe('limits that add up', () => {
     }
   });
 
-  it('hold for peak memory too, told block by block, around centers that keep it and that break it', () => {
+  it('hold for peak memory too, told block by block, around centers that keep it', () => {
     const space = bundledSpace();
     const peak = limitOn(space, 'peakMemoryBytes', 110_592);
-    const found = { kept: [] as number[], broken: [] as number[] };
+    let count = 0;
     for (const [genetics, changes] of around({ space, constraints: [peak] }, 230, 60)) {
       const peakOf = (genome: Genome): number => peak.cost([toArch(genetics, genome)])[0]!;
+      if (peakOf(changes.center) > peak.max) continue;
       const made = combine(genetics, changes, { count: 12, withThrees: true }, nothing);
-      const isOfBlocks = (genome: Genome): boolean =>
-        genome.every((value, gene) => gene < genetics.slots || value === changes.center[gene]);
-      (peakOf(changes.center) > peak.max ? found.broken : found.kept).push(...made.filter(isOfBlocks).map(peakOf));
+      const ofBlocks = made.filter((genome) =>
+        genome.every((value, gene) => gene < genetics.slots || value === changes.center[gene]),
+      );
+      expect(ofBlocks.filter((genome) => peakOf(genome) > peak.max)).toEqual([]);
+      count += ofBlocks.length;
     }
-    for (const [name, peaks] of Object.entries(found)) {
-      expect(peaks.length, name).toBeGreaterThan(10);
-      const over = peaks.filter((each) => each > peak.max).length;
-      expect(`${over} of ${peaks.length} over, ${name}`).toBe(`0 of ${peaks.length} over, ${name}`);
-    }
+    expect(count).toBeGreaterThan(30);
   });
 
   it('that no combination mends give nothing', () => {

@@ -5,6 +5,7 @@ import { hypervolume } from '../../../src/search/pareto.js';
 import type { SearchOptions } from '../../../src/search/result.js';
 import { archId, minArch } from '../../../src/space/arch.js';
 import { archCosts } from '../../../src/space/costs.js';
+import { decodeArch } from '../../../src/space/encoding.js';
 import type { Arch } from '../../../src/space/types.js';
 import { bundledSpace, RESNET50 } from '../space/published-spaces.js';
 import { tinySpace } from '../space/tiny-space.js';
@@ -179,6 +180,23 @@ describe('search with slopes', () => {
       expect(limit.cost([result.best.arch])[0]).toBeLessThanOrEqual(5e6);
       expect(result.best.predictedTop1).toBe((await objective.score([result.best.arch]))[0]);
     }
+  });
+
+  it.each([
+    ['some blocks', 160_000],
+    ['all of some resolutions', 120_000],
+  ])('looks around networks alone that keep a limit on peak memory which forbids %s', async (_, max) => {
+    const space = bundledSpace();
+    const objective = encodedToy(space, { seed: 6, hidden: 12 });
+    const peak = limitOn(space, 'peakMemoryBytes', max);
+    const smallest = space.resolutions.map((resolution) => peak.cost([{ ...minArch(space), resolution }])[0]!);
+    expect(smallest.some((each) => each > max)).toBe(max === 120_000);
+    expect(Math.min(...smallest)).toBeLessThanOrEqual(max);
+    await search(optionsFor({ space, objective, constraints: [peak], evaluations: 6_000 }));
+    const rows = objective.asked.slopes.map((row) => Float32Array.from(row, Number));
+    const over = peak.cost(rows.map((row) => decodeArch(space, row))).filter((each) => each > max);
+    expect(rows.length).toBeGreaterThan(100);
+    expect(over.length).toBe(0); // around others hardly anything that is proposed may be scored
   });
 
   it('ends on its own where a constraint leaves almost nothing', async () => {
