@@ -1,7 +1,7 @@
 /** One search alone, or the predictor loaded and nothing else, or nothing: a process whose memory bench/search-memory.ts reads from what it says. */
 import { existsSync, readFileSync } from 'node:fs';
 import { loadPredictor } from '../src/predictors/predictor.js';
-import { search } from '../src/search/evolve.js';
+import { search } from '../src/search/search.js';
 import { makeCostTable } from '../src/space/cost-table.js';
 import { PUBLISHED_SPACES } from '../src/space/published.js';
 import { type BlockCosts, costByTables } from './block-tables.js';

@@ -6,10 +6,10 @@
  *   npm run bench:search-reference -- [--seeds N] [--only TEXT] [--threads N] [--ablation yes] [--seed N] [--quick] [--json]
  */
 import { makeRng } from '../src/common/rng.js';
-import { search } from '../src/search/evolve.js';
 import { exactFront } from '../src/search/exact.js';
 import { hypervolume, type ScoredPoint } from '../src/search/pareto.js';
 import type { Ingredient } from '../src/search/result.js';
+import { search } from '../src/search/search.js';
 import { type BenchOptions, type BenchResult, countOption, note, row, runBench } from './harness.js';
 import { publishedEvolution, randomSearch } from './published-evolution.js';
 import { loadSyntheticTerms } from './published-objective.js';

@@ -7,7 +7,7 @@
  */
 import { BespokeError } from '../src/common/errors.js';
 import { makeRng } from '../src/common/rng.js';
-import { search } from '../src/search/evolve.js';
+import { search } from '../src/search/search.js';
 import { type BenchOptions, type BenchResult, countOption, digits, note, row, runBench, spread } from './harness.js';
 import { type Floor, measureFloor } from './search-floor.js';
 import { measureMemory, type SearchMemory } from './search-memory.js';

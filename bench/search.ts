@@ -7,7 +7,7 @@
  */
 import { makeRng } from '../src/common/rng.js';
 import { loadPredictor } from '../src/predictors/predictor.js';
-import { search } from '../src/search/evolve.js';
+import { search } from '../src/search/search.js';
 import type { Objective } from '../src/search/types.js';
 import { maxArch, minArch } from '../src/space/arch.js';
 import { type CostTable, makeCostTable } from '../src/space/cost-table.js';

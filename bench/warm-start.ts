@@ -6,8 +6,8 @@
  */
 import { makeRng } from '../src/common/rng.js';
 import { loadPredictor } from '../src/predictors/predictor.js';
-import { search } from '../src/search/evolve.js';
 import type { SearchResult } from '../src/search/result.js';
+import { search } from '../src/search/search.js';
 import { maxArch, minArch } from '../src/space/arch.js';
 import { makeCostTable } from '../src/space/cost-table.js';
 import type { Arch } from '../src/space/types.js';

@@ -12,7 +12,7 @@ import { SPLIT_SEED, splitTrainValidation } from '../src/data/splits.js';
 import { measureTop1 } from '../src/evaluate/top1.js';
 import { loadPredictor } from '../src/predictors/predictor.js';
 import { runtimeVersion } from '../src/runtime/session.js';
-import { search } from '../src/search/evolve.js';
+import { search } from '../src/search/search.js';
 import { archId, canonicalArch, maxArch, minArch } from '../src/space/arch.js';
 import { makeCostTable } from '../src/space/cost-table.js';
 import { archCosts } from '../src/space/costs.js';

@@ -8,7 +8,7 @@ import { measureTop1 } from '../../src/evaluate/top1.js';
 import { loadPredictor } from '../../src/predictors/predictor.js';
 import { machineLockDir, withMeasurementLock } from '../../src/runtime/measurement-lock.js';
 import { runtimeVersion } from '../../src/runtime/session.js';
-import { search } from '../../src/search/evolve.js';
+import { search } from '../../src/search/search.js';
 import { makeCostTable } from '../../src/space/cost-table.js';
 import { deliver } from '../../src/specialize/deliver.js';
 import { describeArchs } from '../../src/specialize/describe.js';

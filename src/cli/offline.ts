@@ -6,7 +6,7 @@ import { makeLatencyModel } from '../hardware/latency-model.js';
 import { LOCAL_CPU_ID } from '../hardware/local-cpu.js';
 import { loadProfile, parseProfile, profilesDir } from '../hardware/profile-file.js';
 import type { LatencyModel } from '../hardware/types.js';
-import { search } from '../search/evolve.js';
+import { search } from '../search/search.js';
 import type { Candidate } from '../search/types.js';
 import { makeCostTable } from '../space/cost-table.js';
 import { parseArch } from '../space/reference-spelling.js';

@@ -122,7 +122,8 @@ async function openModels(ensemble: MlpEnsemble, threads: number): Promise<Model
     },
     release: async () => {
       await score.release();
-      await (await slopes)?.release();
+      const opened = await slopes?.catch(() => undefined); // what could not be opened holds nothing
+      await opened?.release();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { makeRng } from '../common/rng.js';
+import { makeRng, type Rng } from '../common/rng.js';
 import { deepest } from './block-parts.js';
 import type { CostFunction } from './costs.js';
 import { endOfActive, type Genetics, type Genome, randomGenome, toArch } from './genome.js';
@@ -20,6 +20,38 @@ export function areAllowed(genetics: Genetics, genome: Genome, allowed: AllowedB
     }
   }
   return true;
+}
+
+/**
+ * A copy in which each active block that is not allowed is drawn anew among the slot's that are, and before that a resolution that allows
+ * nothing among those that do. Where there are none, they stay.
+ */
+export function withAllowedBlocks(genetics: Genetics, genome: Genome, allowed: AllowedBlocks, rng: Rng): Genome {
+  const { offsets, length, choices } = genetics;
+  const made = genome.slice();
+  const usable = [...allowed.keys()].filter((resolution) => allowed[resolution]!.includes(1));
+  if (usable.length > 0 && !usable.includes(made[length - 1]!)) made[length - 1] = rng.pick(usable);
+  const table = allowed[made[length - 1]!]!;
+  for (let stage = 0; stage + 1 < offsets.length; stage++) {
+    const end = endOfActive(genetics, genome, stage);
+    for (let slot = offsets[stage]!; slot < end; slot++) {
+      const row = table.subarray(slot * choices.count, (slot + 1) * choices.count);
+      if (row[made[slot]!] === 1 || !row.includes(1)) continue;
+      made[slot] = rng.pick([...row.keys()].filter((choice) => row[choice] === 1));
+    }
+  }
+  return made;
+}
+
+/** The deepest network of a resolution with the last allowed choice of every slot. */
+function largestAllowed(genetics: Genetics, resolution: number, allowed: AllowedBlocks): Genome {
+  const { slots, choices } = genetics;
+  const genome = deepest(genetics, resolution);
+  for (let slot = 0; slot < slots; slot++) {
+    const row = allowed[resolution]!.subarray(slot * choices.count, (slot + 1) * choices.count);
+    genome[slot] = Math.max(0, row.lastIndexOf(1));
+  }
+  return genome;
 }
 
 /** What a limit allows at one resolution: nothing, where its shallowest network of smallest choices breaks it; undefined where its deepest does. */
@@ -60,7 +92,13 @@ export function probeAllowedBlocks(genetics: Genetics, cost: CostFunction, max: 
     allowed.push(table);
   }
   const rng = makeRng(slots); // any seed: the check must only be the same each time
-  const checked = Array.from({ length: CHECKED }, () => randomGenome(genetics, rng));
+  const random = Array.from({ length: CHECKED }, () => randomGenome(genetics, rng));
+  // Where nearly every random network breaks the limit, those of allowed blocks tell whether blocks alone decide; where nearly every one
+  // keeps it, the largest of them.
+  const checked = [
+    ...random.flatMap((genome) => [genome, withAllowedBlocks(genetics, genome, allowed, rng)]),
+    ...[...resolutions.keys()].map((resolution) => largestAllowed(genetics, resolution, allowed)),
+  ];
   const isKept = keeps(checked);
   return checked.every((genome, i) => areAllowed(genetics, genome, allowed) === isKept[i]) ? allowed : undefined;
 }

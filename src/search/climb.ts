@@ -1,5 +1,6 @@
+import { withAllowedBlocks } from './block-peaks.js';
 import { combine } from './combine.js';
-import { crossGenomes, type Genome, genomeKey, mutateGenome, randomGenome } from './genome.js';
+import { crossGenomes, type Genome, genomeKey, mutateGenome } from './genome.js';
 import type { Guess } from './guess.js';
 import type { Limit } from './limits.js';
 import { firstWhere } from './pool.js';
@@ -7,8 +8,8 @@ import { ceilingOf, type Run } from './run.js';
 
 /** Combinations that a step scores at most: few, as the slopes at the next center tell more than further ones around this. */
 const COMBINATIONS = 12;
-/** Steps without a new best after which a climb ends; until then it goes on from the best that the step found, be it worse (Glover 1986). */
-const MAX_FRUITLESS = 3;
+/** Steps in a row without a new best after which a climb ends; until then it goes on from the best that the step found, be it worse (Glover 1986). */
+const MAX_FRUITLESS = 4;
 /** Where climbs begin: between two of the highest peaks, or at one with this much of it redrawn. */
 const CROSSING_CHANCE = 0.6;
 const KICK = 0.2;
@@ -53,12 +54,22 @@ export const idleClimb = (): Climb => ({
 
 /** A genome between two of the highest peaks, or beside one. */
 function beside({ genetics, rng, isLeftOut }: Run, { highest }: Peaks, fallback: Genome): Genome {
-  if (isLeftOut('peaks')) return randomGenome(genetics, rng);
+  if (isLeftOut('peaks')) return mutateGenome(genetics, fallback, 1, rng); // every gene drawn anew
   const first = highest[Math.floor(rng.next() ** 2 * highest.length)]; // squaring favors the first
   if (first === undefined) return mutateGenome(genetics, fallback, KICK, rng);
   return rng.chance(isLeftOut('crossing') ? 0 : CROSSING_CHANCE)
     ? crossGenomes(genetics, first.genome, rng.pick(highest).genome, rng)
     : mutateGenome(genetics, first.genome, KICK, rng);
+}
+
+/** A genome beside peaks, with allowed blocks alone where limits hold block by block: a block of one parent may be too much at the other's resolution. */
+function allowedBeside(run: Run, peaks: Peaks): Genome {
+  const { genetics, rng, limits, pool } = run;
+  const made = beside(run, peaks, rng.pick(pool.front).genome);
+  return limits.list.reduce(
+    (genome, { allowed }) => (allowed === undefined ? genome : withAllowedBlocks(genetics, genome, allowed, rng)),
+    made,
+  );
 }
 
 /** A place on the front: a cost drawn uniformly, and the point that stands before it or after it. */
@@ -72,12 +83,12 @@ function onFront({ pool: { front }, rng }: Run): { readonly genome: Genome; read
 
 /** Begins a climb anew: where the search began, on the front, or beside peaks. */
 export function begin(run: Run, peaks: Peaks, climb: Climb): Genome {
-  const { rng, pool, scorer, options, isLeftOut } = run;
+  const { rng, scorer, options, isLeftOut } = run;
   const given = peaks.starts.pop();
   // More and more of them: what is learned on the way to the top is known by then, and lies near the front.
   const frontChance = isLeftOut('frontClimbs') ? 0 : (FRONT_CHANCE * scorer.evaluations) / options.evaluations;
   const place = given === undefined && rng.chance(frontChance) ? onFront(run) : undefined;
-  climb.center = given ?? place?.genome ?? beside(run, peaks, rng.pick(pool.front).genome);
+  climb.center = given ?? place?.genome ?? allowedBeside(run, peaks);
   climb.ceiling = place?.ceiling ?? Number.POSITIVE_INFINITY;
   climb.best = undefined;
   climb.fruitless = 0;
@@ -123,7 +134,7 @@ export function settle(run: Run, peaks: Peaks, climb: Climb, proposed: readonly 
   const isHigher = next !== undefined && (climb.best === undefined || next.score > climb.best.score);
   if (isHigher) climb.best = next;
   climb.fruitless = isHigher ? 0 : climb.fruitless + 1;
-  climb.center = climb.fruitless > MAX_FRUITLESS ? undefined : next?.genome;
+  climb.center = climb.fruitless >= MAX_FRUITLESS ? undefined : next?.genome;
   if (climb.center !== undefined || climb.best === undefined || Number.isFinite(climb.ceiling)) return;
   // A climb that had a ceiling is best at its own cost, and no peak of the whole problem.
   highest.push(climb.best);

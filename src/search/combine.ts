@@ -35,7 +35,7 @@ function offer(ranking: Ranking, gain: number, packed: number): void {
 function keepsOthers({ added, slack }: Changes, a: number, b: number, c: number): boolean {
   for (let limit = 1; limit < slack.length; limit++) {
     const row = added[limit]!;
-    if (row[a]! + row[b]! + (c === NONE ? 0 : row[c]!) > slack[limit]!) return false;
+    if (!(row[a]! + row[b]! + (c === NONE ? 0 : row[c]!) <= slack[limit]!)) return false; // NaN keeps nothing
   }
   return true;
 }
@@ -62,7 +62,7 @@ function offerPairs(ranking: Ranking, changes: Changes, count: number): void {
     for (let b = a + 1; b < count; b++) {
       const gain = gains[a]! + gains[b]!;
       if (gain <= ranking.lowest) break;
-      if (row[b]! > most || genes[a] === genes[b] || !keepsOthers(changes, a, b, NONE)) continue;
+      if (!(row[b]! <= most) || genes[a] === genes[b] || !keepsOthers(changes, a, b, NONE)) continue;
       offer(ranking, gain, a | (b << BITS) | (NONE << (2 * BITS)));
     }
   }
@@ -82,7 +82,7 @@ function offerThrees(ranking: Ranking, changes: Changes, count: number): void {
       const most = left - row[a]! - row[b]!;
       for (let c = b + 1; c < count && least[c]! <= most; c++) {
         if (two + gains[c]! <= ranking.lowest) break;
-        if (row[c]! > most || genes[c] === genes[a] || genes[c] === genes[b]) continue;
+        if (!(row[c]! <= most) || genes[c] === genes[a] || genes[c] === genes[b]) continue;
         if (keepsOthers(changes, a, b, c)) offer(ranking, two + gains[c]!, a | (b << BITS) | (c << (2 * BITS)));
       }
     }

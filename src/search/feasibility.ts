@@ -1,6 +1,7 @@
 import type { Arch, SearchSpace } from '../space/types.js';
 import { type AdditiveCost, type Allowed, deepest, leastOf, takeApart } from './block-parts.js';
-import { type Genetics, type Genome, makeGenetics, normalize, toArch } from './genome.js';
+import { type Genetics, type Genome, makeGenetics, toArch } from './genome.js';
+import { neighbors } from './neighbors.js';
 import type { Constraint } from './types.js';
 
 /** The one cost that combines by maximum over the blocks: it limits each block by itself. */
@@ -194,18 +195,6 @@ function examine(level: Level): Proof | 'fits' | undefined {
   return proveByWeights(level, scaled);
 }
 
-/** A genome, and every one that differs from it in one active gene. */
-function around(genetics: Genetics, genome: Genome): Genome[] {
-  const genomes = [genome];
-  genetics.values.forEach((count, gene) => {
-    for (let value = 0; value < count; value++) {
-      const made = normalize(genetics, genome.with(gene, value));
-      if (value !== genome[gene] && made[gene] === value) genomes.push(made); // else the gene's slot is inactive
-    }
-  });
-  return genomes;
-}
-
 /** What a descent lowers: the first figure, where that ties the second. */
 type Aim = (excesses: Excesses) => readonly [number, number];
 
@@ -213,7 +202,7 @@ type Aim = (excesses: Excesses) => readonly [number, number];
 function descend(problem: Problem, start: Genome, aim: Aim): { readonly genome: Genome; readonly excesses: Excesses } {
   let genome = start;
   for (let step = 0; ; step++) {
-    const steps = around(problem.genetics, genome);
+    const steps = neighbors(problem.genetics, genome);
     const rows = excessesOf(problem, steps);
     let best = 0; // the genome itself
     let lowest = aim(rows[0]!);

@@ -1,7 +1,7 @@
 import { BespokeError } from '../common/errors.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { type Genetics, type Genome, makeGenetics, toArch } from './genome.js';
-import { neighbors } from './swaps.js';
+import { neighbors } from './neighbors.js';
 import type { Constraint } from './types.js';
 
 /** Steps of one descent, at most; each changes a gene, and additive costs need one per gene. */
@@ -40,13 +40,13 @@ function descend(genetics: Genetics, start: Genome, aim: Aim): Descended {
   let genome = start;
   for (let step = 0; ; step++) {
     const around = neighbors(genetics, genome);
-    const [first, second] = aim(around.map((neighbor) => toArch(genetics, neighbor.genome)));
+    const [first, second] = aim(around.map((neighbor) => toArch(genetics, neighbor)));
     let best = 0; // the genome itself
     for (let i = 1; i < around.length; i++) {
       if (first[i]! < first[best]! || (first[i] === first[best] && second[i]! < second[best]!)) best = i;
     }
     if (best === 0 || step === MAX_STEPS) return { genome, first: first[0]!, second: second[0]! };
-    genome = around[best]!.genome;
+    genome = around[best]!;
   }
 }
 

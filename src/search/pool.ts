@@ -13,11 +13,12 @@ export interface Pool {
   absorb(scored: readonly Scored[]): void;
 }
 
-/** Drops the inner points that add the least area to the front; the ends stay. */
-function thinned(front: readonly Scored[]): Scored[] {
+/** Drops the inner points that add the least area to the front; the ends and the best stay. */
+function thinned(front: readonly Scored[], best: Scored | undefined): Scored[] {
   const areaOf = (index: number): number => {
     const [before, here, after] = [front[index - 1], front[index], front[index + 1]];
-    if (before === undefined || here === undefined || after === undefined) return Number.POSITIVE_INFINITY;
+    if (before === undefined || here === undefined || after === undefined || here === best)
+      return Number.POSITIVE_INFINITY;
     return (here.score - before.score) * (after.cost - here.cost);
   };
   const kept = front
@@ -64,7 +65,7 @@ export function makePool(merit: Merit): Pool {
       const better = scored.filter((each) => !isCovered(front, each));
       if (better.length === 0) return;
       const grown = paretoFront([...front, ...better]);
-      front = grown.length > FRONT_LIMIT ? thinned(grown) : grown;
+      front = grown.length > FRONT_LIMIT ? thinned(grown, best) : grown;
     },
   };
 }

@@ -15,7 +15,7 @@ export type Ingredient = 'slopes' | 'threes' | 'crossing' | 'peaks' | 'frontClim
 
 /** A point of the search's progress. */
 export interface SearchProgress {
-  /** Architectures scored so far. */
+  /** Evaluations so far, as in the budget. */
   readonly evaluations: number;
   /** Best score so far. */
   readonly bestTop1: number;
@@ -30,7 +30,7 @@ export interface SearchOptions {
   readonly constraints: readonly Constraint[];
   /** Figures of architectures, in order. */
   readonly describe: (archs: readonly Arch[]) => readonly CandidateFigures[];
-  /** Budget of evaluations: architectures scored by the objective, each once. */
+  /** Budget of evaluations: one per architecture scored by the objective, each once, and two per look at its slopes. */
   readonly evaluations: number;
   /** Any safe integer; the same one gives the same result. */
   readonly seed: number;
@@ -57,10 +57,9 @@ export interface SearchOptions {
 
 export interface SearchResult {
   readonly best: Candidate;
-  /** Ascending in the front axis and in score; the last is the best. Up to 1,000 candidates. */
+  /** Ascending in the front axis and in score: the last is the best, or with the goals `latency` and `macs` the first. Up to 1,000 candidates. */
   readonly paretoFront: readonly Candidate[];
   readonly evaluations: number;
-  readonly generations: number;
   readonly history: readonly SearchProgress[];
   /** Whether the time limit ended the search before its evaluations were used. */
   readonly cutShort: boolean;

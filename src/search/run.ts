@@ -16,7 +16,7 @@ const HISTORY_POINTS = 100;
 /** How far below the cheapest that is good enough the next one is looked for, where a cost is minimized. */
 const CHEAPER = 1 - 1e-9;
 
-/** A search under way. Mutable in its scorer, pool, rng and counter. */
+/** A search under way. Mutable in its scorer, pool, rng, history and whether it is cut short. */
 export interface Run {
   readonly options: SearchOptions;
   readonly genetics: Genetics;
@@ -29,13 +29,15 @@ export interface Run {
   /** Whether an ablation does without a part. */
   readonly isLeftOut: (part: Ingredient) => boolean;
   readonly deadline: number;
-  generations: number;
+  isCutShort: boolean;
 }
 
 /** Along what the front runs: the goal's cost, or else what was asked. */
-function axisOf({ goal = 'accuracy', frontAxis }: SearchOptions): string {
-  if (goal === 'accuracy') return frontAxis;
-  return goal === 'latency' ? 'maxLatencyMs' : 'macs';
+function axisOf({ goal = 'accuracy', frontAxis, constraints }: SearchOptions): string {
+  if (goal === 'latency') return 'maxLatencyMs';
+  const axis = goal === 'macs' ? 'macs' : frontAxis;
+  // The same figure under a limit's name, so that it is asked once.
+  return axis === 'macs' && constraints.some(({ id }) => id === 'maxMacs') ? 'maxMacs' : axis;
 }
 
 /** The best of the front: of the highest score, or the cheapest that is good enough. */
@@ -48,6 +50,7 @@ function meritOf({ goal = 'accuracy', minScore = Number.NEGATIVE_INFINITY }: Sea
 /** Begins a search: nothing is scored yet. */
 export function startRun(options: SearchOptions): Run {
   const { space, constraints, objective, evaluations, now, maxSeconds } = options;
+  const deadline = now === undefined || maxSeconds === undefined ? Number.POSITIVE_INFINITY : now() + maxSeconds;
   invariant(evaluations >= 1, () => `a search needs at least one evaluation, got ${evaluations}`);
   const genetics = makeGenetics(space, options.resolutions);
   const axisId = axisOf(options);
@@ -64,13 +67,16 @@ export function startRun(options: SearchOptions): Run {
     rng: makeRng(options.seed).fork('search'),
     history: [],
     isLeftOut,
-    deadline: now === undefined || maxSeconds === undefined ? Number.POSITIVE_INFINITY : now() + maxSeconds,
-    generations: 0,
+    deadline,
+    isCutShort: false,
   };
 }
 
-/** Whether the time limit has passed. */
-export const isOutOfTime = ({ options, deadline }: Run): boolean => (options.now?.() ?? 0) >= deadline;
+/** Whether the time limit has passed, which is noted: who asks stops then. */
+export function isOutOfTime(run: Run): boolean {
+  run.isCutShort = (run.options.now?.() ?? 0) >= run.deadline;
+  return run.isCutShort;
+}
 
 /** The most that is of use along the front's axis: where a cost is minimized, what the cheapest so far costs. */
 export function ceilingOf({ options, pool }: Run): number {

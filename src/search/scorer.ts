@@ -8,6 +8,8 @@ import type { Objective } from './types.js';
 
 /** Evaluations that the slopes around one genome count as: they take a forward and a backward pass. */
 const SLOPES_COUNT_AS = 2;
+/** Evaluations that should be left for each genome whose slopes are asked, else they could not be followed. */
+const LEFT_PER_SLOPES = 6;
 
 /** A scored, feasible architecture. */
 export interface Scored {
@@ -19,7 +21,10 @@ export interface Scored {
 
 /** Scores genomes, each at most once, within a budget. Mutable: it remembers what it has scored. */
 export interface Scorer {
+  /** What was spent of the budget. */
   readonly evaluations: number;
+  /** Architectures scored. */
+  readonly scored: number;
   readonly remaining: number;
   /** The score of a genome that was scored. */
   scoreOf(genome: Genome): number | undefined;
@@ -32,7 +37,8 @@ export interface Scorer {
    */
   score(genomes: readonly Genome[]): Promise<Scored[]>;
   /**
-   * What changes of each genome are guessed to gain: by the objective's slopes there, else by what was learned from all scores so far.
+   * What changes of each genome are guessed to gain: by the objective's slopes there, which are asked once for each, else by what was
+   * learned from all scores so far.
    * @returns in order; fewer where the budget ends
    */
   guesses(genomes: readonly Genome[]): Promise<readonly Guess[]>;
@@ -51,16 +57,24 @@ export interface ScorerParts {
 /** How an objective is asked about genomes. */
 interface Asked {
   score(genomes: readonly Genome[]): Promise<Float32Array>;
-  readonly slopes?: (genomes: readonly Genome[]) => Promise<readonly Guess[]>;
+  readonly slopes?: SlopesAsked;
 }
 
-async function guessesBySlopes(
-  encoder: Encoder,
-  slopesOf: (rows: Float32Array) => Promise<Float32Array>,
-  genomes: readonly Genome[],
-): Promise<Guess[]> {
-  const slopes = await slopesOf(encoder.rows(genomes));
-  return genomes.map((_, i) => encoder.guess(slopes.subarray(i * encoder.features, (i + 1) * encoder.features)));
+/** Slopes of genomes, a row each, and guesses by them. */
+interface SlopesAsked {
+  rows(genomes: readonly Genome[]): Promise<readonly Float32Array[]>;
+  guess(row: Float32Array): Guess;
+}
+
+function slopesOf(encoder: Encoder, ask: (rows: Float32Array) => Promise<Float32Array>): SlopesAsked {
+  const { features, guess } = encoder;
+  return {
+    guess,
+    rows: async (genomes) => {
+      const slopes = await ask(encoder.rows(genomes));
+      return genomes.map((_, i) => slopes.slice(i * features, (i + 1) * features)); // copies, as a few of many are kept
+    },
+  };
 }
 
 function askedOf({ genetics, objective, withSlopes }: ScorerParts): Asked {
@@ -71,7 +85,33 @@ function askedOf({ genetics, objective, withSlopes }: ScorerParts): Asked {
   }
   return {
     score: (genomes) => encoded.score(encoder.rows(genomes)),
-    ...(withSlopes ? { slopes: (genomes) => guessesBySlopes(encoder, encoded.slopes, genomes) } : {}),
+    ...(withSlopes ? { slopes: slopesOf(encoder, encoded.slopes) } : {}),
+  };
+}
+
+/** Slopes by genome, each asked once. Mutable. */
+interface KnownSlopes {
+  /** How many were asked. */
+  readonly count: number;
+  /** Guesses around genomes, in order. @param most that may be asked; at the first that is then not known it ends */
+  guesses(genomes: readonly Genome[], most: number): Promise<readonly Guess[]>;
+}
+
+function keepSlopes(genetics: Genetics, asked: SlopesAsked): KnownSlopes {
+  const slopes = new Map<number, Float32Array>();
+  return {
+    get count() {
+      return slopes.size;
+    },
+    guesses: async (genomes, most) => {
+      const keys = genomes.map((genome) => genomeKey(genetics, genome));
+      const fresh = new Map<number, Genome>();
+      for (const [i, key] of keys.entries()) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genomes[i]!);
+      const rows = fresh.size === 0 ? [] : await asked.rows([...fresh.values()]);
+      for (const [i, key] of [...fresh.keys()].entries()) slopes.set(key, rows[i]!);
+      const end = keys.findIndex((key) => !slopes.has(key));
+      return keys.slice(0, end < 0 ? keys.length : end).map((key) => asked.guess(slopes.get(key)!));
+    },
   };
 }
 
@@ -82,8 +122,8 @@ export function makeScorer(parts: ScorerParts): Scorer {
   const learned = asked.slopes === undefined ? makeSurrogate(genetics) : undefined;
   const scores = makeScoreTable();
   let batch = 0;
-  let slopesAsked = 0;
-  const remaining = (): number => budget - scores.scored - SLOPES_COUNT_AS * slopesAsked;
+  const known = asked.slopes && keepSlopes(genetics, asked.slopes);
+  const remaining = (): number => budget - scores.scored - SLOPES_COUNT_AS * (known?.count ?? 0);
   /** New genomes of a batch that meet the constraints, each once, as far as the budget goes, with their keys. */
   const chosenOf = (genomes: readonly Genome[]): { genomes: Genome[]; keys: number[] } => {
     batch++;
@@ -101,6 +141,9 @@ export function makeScorer(parts: ScorerParts): Scorer {
   return {
     get evaluations() {
       return budget - remaining();
+    },
+    get scored() {
+      return scores.scored;
     },
     get remaining() {
       return remaining();
@@ -127,10 +170,9 @@ export function makeScorer(parts: ScorerParts): Scorer {
     },
     guesses: async (genomes) => {
       if (learned !== undefined) return genomes.map(() => learned);
-      const within = genomes.slice(0, Math.max(0, Math.floor(remaining() / SLOPES_COUNT_AS)));
-      if (within.length === 0 || asked.slopes === undefined) return [];
-      slopesAsked += within.length;
-      return asked.slopes(within);
+      const left = remaining();
+      const most = left > SLOPES_COUNT_AS ? Math.max(1, Math.floor(left / (SLOPES_COUNT_AS + LEFT_PER_SLOPES))) : 0;
+      return known?.guesses(genomes, most) ?? [];
     },
   };
 }

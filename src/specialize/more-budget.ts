@@ -1,5 +1,5 @@
-import { search } from '../search/evolve.js';
 import type { SearchOptions, SearchResult } from '../search/result.js';
+import { search } from '../search/search.js';
 import type { Candidate } from '../search/types.js';
 import { limitBounds } from './confidence.js';
 import { type Predicting, searchOptionsOf } from './search-options.js';

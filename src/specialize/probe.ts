@@ -1,5 +1,5 @@
 import { BespokeError } from '../common/errors.js';
-import { search } from '../search/evolve.js';
+import { search } from '../search/search.js';
 import type { Candidate } from '../search/types.js';
 import { limitBounds } from './confidence.js';
 import { withIntervals } from './describe.js';

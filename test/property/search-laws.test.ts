@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../src/common/rng.js';
-import { search } from '../../src/search/evolve.js';
 import { makeGenetics, randomGenome, toArch } from '../../src/search/genome.js';
 import { checkFeasibleFast } from '../../src/search/infeasible.js';
 import { dominates, hypervolume, paretoFront } from '../../src/search/pareto.js';
+import { search } from '../../src/search/search.js';
 import { shrinkToFit } from '../../src/search/shrink.js';
 import { assertArchInSpace } from '../../src/space/arch.js';
 import { archCosts } from '../../src/space/costs.js';

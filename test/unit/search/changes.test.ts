@@ -3,7 +3,7 @@ import { makeRng } from '../../../src/common/rng.js';
 import { type Changes, makeLookAround, NO_GENE } from '../../../src/search/changes.js';
 import { type Genetics, type Genome, normalize, randomGenome, toArch } from '../../../src/search/genome.js';
 import type { Guess } from '../../../src/search/guess.js';
-import { neighbors } from '../../../src/search/swaps.js';
+import { neighbors } from '../../../src/search/neighbors.js';
 import type { Constraint } from '../../../src/search/types.js';
 import { sampleArch } from '../../../src/space/sample.js';
 import type { Arch, SearchSpace } from '../../../src/space/types.js';
@@ -20,13 +20,20 @@ interface Change {
   readonly added: readonly number[];
 }
 
+/** The gene that a neighbor differs in: a depth where one differs, as blocks come and go with it. */
+function changeOf({ slots, length }: Genetics, center: Genome, genome: Genome, isNone: boolean) {
+  if (isNone) return { gene: NO_GENE, value: 0 };
+  const genes = [...Array.from({ length: length - slots }, (_, i) => slots + i), ...Array(slots).keys()];
+  const gene = genes.find((each) => genome[each] !== center[each])!;
+  return { gene, value: genome[gene]! };
+}
+
 /** Every single change by brute force: the whole genome is asked about each time. The first is to change nothing. */
 function everyChange(genetics: Genetics, center: Genome, guess: Guess, constraints: readonly Constraint[]): Change[] {
   const costs = (genome: Genome): number[] => constraints.map(({ cost }) => cost([toArch(genetics, genome)])[0]!);
   const here = costs(center);
-  return neighbors(genetics, center).map(({ gene, value, genome }) => ({
-    gene,
-    value,
+  return neighbors(genetics, center).map((genome, i) => ({
+    ...changeOf(genetics, center, genome, i === 0),
     gain: guess.of(genome) - guess.of(center),
     added: costs(genome).map((cost, limit) => cost - here[limit]!),
   }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { search } from '../../../src/search/evolve.js';
 import type { SearchOptions } from '../../../src/search/result.js';
+import { search } from '../../../src/search/search.js';
 import { archCosts } from '../../../src/space/costs.js';
 import { everyArch } from '../space/every-arch.js';
 import { bundledSpace } from '../space/published-spaces.js';

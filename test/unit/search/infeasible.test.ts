@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BespokeError } from '../../../src/common/errors.js';
-import { search } from '../../../src/search/evolve.js';
 import { checkFeasibleFast } from '../../../src/search/infeasible.js';
+import { search } from '../../../src/search/search.js';
 import type { Constraint } from '../../../src/search/types.js';
 import { minArch } from '../../../src/space/arch.js';
 import { makeBlockTable } from '../../../src/space/block-table.js';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { search } from '../../../src/search/evolve.js';
+import { search } from '../../../src/search/search.js';
 import { makeCostTable } from '../../../src/space/cost-table.js';
 import { parseArch } from '../../../src/space/reference-spelling.js';
 import type { Arch } from '../../../src/space/types.js';

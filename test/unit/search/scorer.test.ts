@@ -46,18 +46,30 @@ describe('a scorer', () => {
     }
   });
 
-  it('guesses for as many as its budget pays, and scores no more than that', async () => {
-    const { scorer, objective } = scorerOf(9);
-    expect((await scorer.guesses(draw(3))).length).toBe(3);
-    expect(scorer.remaining).toBe(3);
-    expect((await scorer.guesses(draw(3))).length).toBe(1);
-    expect(scorer.remaining).toBe(1);
-    expect((await scorer.guesses(draw(3))).length).toBe(0);
-    expect((await scorer.score(draw(4))).length).toBe(1);
+  it('asks for the slopes around a genome once, and for no more than leave something to score along them', async () => {
+    const { scorer, objective } = scorerOf(30);
+    const genomes = draw(6);
+    expect((await scorer.guesses(genomes.slice(0, 3))).length).toBe(3);
+    expect(scorer.remaining).toBe(24);
+    expect((await scorer.guesses(genomes.slice(0, 3).toReversed())).length).toBe(3); // known
+    expect(scorer.remaining).toBe(24);
+    expect((await scorer.guesses([genomes[0]!, ...genomes.slice(3), ...draw(9)])).length).toBe(4); // 24 left pay for 3 more
+    expect(scorer.remaining).toBe(18);
+    expect((await scorer.score(draw(40))).length).toBe(18);
     expect(scorer.remaining).toBe(0);
     expect((await scorer.score(draw(4))).length).toBe(0);
     expect((await scorer.guesses(draw(1))).length).toBe(0);
-    expect([objective.asked.slopes.length, objective.asked.scores.length]).toEqual([4, 1]);
+    expect([objective.asked.slopes.length, objective.asked.scores.length]).toEqual([6, 18]);
+  });
+
+  it('asks for slopes while three evaluations are left, and scores what two cannot pay', async () => {
+    const { scorer } = scorerOf(3);
+    expect((await scorer.guesses(draw(2))).length).toBe(1);
+    expect((await scorer.guesses(draw(2))).length).toBe(0);
+    expect((await scorer.score(draw(4))).length).toBe(1);
+    const two = scorerOf(2).scorer;
+    expect((await two.guesses(draw(1))).length).toBe(0);
+    expect((await two.score(draw(4))).length).toBe(2);
   });
 
   it('scores what is new and keeps the limits, each once, with the score and cost that the architecture has', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { search } from '../../../src/search/evolve.js';
 import { everyGenome, makeGenetics, toArch } from '../../../src/search/genome.js';
 import { hypervolume } from '../../../src/search/pareto.js';
 import type { SearchOptions } from '../../../src/search/result.js';
+import { search } from '../../../src/search/search.js';
 import { archId, minArch } from '../../../src/space/arch.js';
 import { archCosts } from '../../../src/space/costs.js';
 import { decodeArch } from '../../../src/space/encoding.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import { loadPredictor } from '../../../src/predictors/predictor.js';
-import { search } from '../../../src/search/evolve.js';
+import { search } from '../../../src/search/search.js';
 import { sampleArch } from '../../../src/space/sample.js';
 import { loadBundle } from '../../../src/supernet/bundle.js';
 import { describeWith, limitOn } from './toy-objective.js';

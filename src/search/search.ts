@@ -1,38 +1,36 @@
 import { throwIfAborted } from '../common/work.js';
 import { countSubnets } from '../space/count.js';
 import { begin, idleClimb, type Peaks, propose, settle } from './climb.js';
-import { everyGenome, fromArch, type Genome, randomGenome } from './genome.js';
+import { everyGenome, fromArch, type Genome, genomeKey, randomGenome } from './genome.js';
 import { belowMinScore, checkFeasibleFast, findFeasible, infeasible } from './infeasible.js';
 import type { SearchOptions, SearchProgress, SearchResult } from './result.js';
 import { frontOf, isOutOfTime, type Run, startRun, takeIn } from './run.js';
 import { shrinkToFit } from './shrink.js';
 
 /** Random architectures that a search begins with, at most a tenth of its evaluations. */
-const FIRST_GENERATION = 500;
+const FIRST_RANDOM = 500;
 const FIRST_SHARE = 0.1;
 /** Climbs side by side at most, so that batches are large, and the evaluations that each should have at least. */
 const CLIMBS = 32;
 const EVALUATIONS_PER_CLIMB = 300;
-/** Generations in a row with hardly anything new after which a search ends: what is feasible and promising has been seen. */
-const MAX_FRUITLESS = 100;
-/** Share of the offered architectures that must be new and feasible for a generation to count as fruitful. */
+/** Rounds in a row with hardly anything new after which a search ends: what is feasible and promising has been seen. */
+const MAX_FRUITLESS = 25;
+/** Share of the offered architectures that must be new and feasible for a round to count as fruitful. */
 const MIN_NEW_SHARE = 0.02;
 /** Architectures scored at once when a whole space is listed. */
 const LISTING_BATCH = 1_000;
 
 /** Scores every architecture of a space that is small enough: nothing is left to chance. */
 async function listAll(run: Run): Promise<void> {
-  let batch: Genome[] = [];
+  let batch = findFeasible(run.genetics, run.options.constraints); // first, in case that time ends early
   for (const genome of everyGenome(run.genetics)) {
     batch.push(genome);
     if (batch.length < LISTING_BATCH) continue;
     await takeIn(run, batch);
-    run.generations++;
     batch = [];
     if (isOutOfTime(run)) return;
   }
   await takeIn(run, batch);
-  run.generations++;
 }
 
 /** Random genomes made to fit. */
@@ -41,43 +39,45 @@ function immigrants({ options, genetics, rng }: Run, count: number): Genome[] {
   return shrinkToFit(genetics, random, options.constraints, rng);
 }
 
-/** The first generation: what was given, the smallest that fit, and random ones made to fit. @returns it, by ascending score */
-async function firstGeneration(run: Run): Promise<Genome[]> {
+/** What a search begins with: what was given, the smallest that fit, and random ones made to fit. @returns it, by ascending score */
+async function scoreFirst(run: Run): Promise<Genome[]> {
   const { options, genetics, scorer } = run;
-  const first = Math.max(1, Math.min(FIRST_GENERATION, Math.floor(FIRST_SHARE * options.evaluations)));
+  const first = Math.max(1, Math.min(FIRST_RANDOM, Math.floor(FIRST_SHARE * options.evaluations)));
   const warm = (options.warmStart ?? []).flatMap((arch) => fromArch(genetics, arch) ?? []);
   // The smallest feasible architectures come before random ones: where little is feasible, they are what there is.
-  const smallest = findFeasible(genetics, options.constraints);
+  const smallest = findFeasible(genetics, options.constraints).slice(0, Math.max(1, first));
   const all = [...warm, ...smallest, ...immigrants(run, first)];
   await takeIn(run, all);
-  run.generations++;
-  const scored = all.map((genome) => ({ genome, score: scorer.scoreOf(genome) ?? Number.NEGATIVE_INFINITY }));
+  const unique = new Map(all.map((genome) => [genomeKey(genetics, genome), genome]));
+  const scored = [...unique.values()].map((genome) => ({
+    genome,
+    score: scorer.scoreOf(genome) ?? Number.NEGATIVE_INFINITY,
+  }));
   return scored.sort((a, b) => a.score - b.score).map(({ genome }) => genome);
 }
 
-async function evolve(run: Run): Promise<void> {
+async function climbAll(run: Run): Promise<void> {
   const { options, scorer, pool } = run;
-  const starts = await firstGeneration(run);
+  const starts = await scoreFirst(run);
   if (pool.best === undefined) return; // nothing is feasible
   const count = Math.max(1, Math.min(CLIMBS, Math.floor(options.evaluations / EVALUATIONS_PER_CLIMB)));
   const climbs = Array.from({ length: count }, idleClimb);
   const peaks: Peaks = { highest: [], visited: new Set(), starts: starts.slice(-count) };
   let fruitless = 0;
   while (scorer.remaining > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
-    const before = scorer.evaluations;
+    const before = scorer.scored;
     const centers = climbs.map((climb) => climb.center ?? begin(run, peaks, climb));
     const guesses = await scorer.guesses(centers);
     const proposed = guesses.map((guess, index) => propose(run, climbs[index]!, guess));
     const offered = guesses.length > 0 ? proposed.flat() : immigrants(run, scorer.remaining);
     await takeIn(run, offered);
-    run.generations++;
     for (const [index, climb] of climbs.entries()) settle(run, peaks, climb, proposed[index] ?? []);
-    fruitless = scorer.evaluations - before <= MIN_NEW_SHARE * offered.length ? fruitless + 1 : 0;
+    fruitless = scorer.scored - before <= MIN_NEW_SHARE * offered.length ? fruitless + 1 : 0;
   }
 }
 
 function finish(run: Run): SearchResult {
-  const { options, pool, scorer, history, generations } = run;
+  const { options, pool, scorer, history } = run;
   const { minScore = Number.NEGATIVE_INFINITY, goal = 'accuracy' } = options;
   const highest = pool.front[pool.front.length - 1]!.score;
   if (highest < minScore) throw belowMinScore(options.space.id, minScore, highest);
@@ -94,9 +94,8 @@ function finish(run: Run): SearchResult {
     best,
     paretoFront: front,
     evaluations: scorer.evaluations,
-    generations,
     history: isListed ? history : [...history, last],
-    cutShort: scorer.remaining > 0 && isOutOfTime(run),
+    cutShort: run.isCutShort,
   };
 }
 
@@ -115,7 +114,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   const run = startRun(options);
   throwIfAborted(options.signal);
   const distinct = countSubnets(options.space) * BigInt(run.genetics.resolutions.length);
-  await (distinct <= BigInt(options.evaluations) ? listAll(run) : evolve(run));
+  await (distinct <= BigInt(options.evaluations) ? listAll(run) : climbAll(run));
   if (run.pool.best === undefined) {
     const { space, constraints, resolutions } = options;
     throw infeasible(space, constraints, checkFeasibleFast(space, constraints, resolutions));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { search } from '../../../src/search/evolve.js';
 import { everyGenome, makeGenetics, toArch } from '../../../src/search/genome.js';
 import type { SearchOptions } from '../../../src/search/result.js';
+import { search } from '../../../src/search/search.js';
 import { archId, minArch } from '../../../src/space/arch.js';
 import { archCosts } from '../../../src/space/costs.js';
 import type { Arch } from '../../../src/space/types.js';
