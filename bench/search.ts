@@ -11,6 +11,8 @@ import { search } from '../src/search/search.js';
 import type { Objective } from '../src/search/types.js';
 import { maxArch, minArch } from '../src/space/arch.js';
 import { type CostTable, makeCostTable } from '../src/space/cost-table.js';
+import { encodingLength } from '../src/space/encoding.js';
+import type { SearchSpace } from '../src/space/types.js';
 import { describeArchs } from '../src/specialize/describe.js';
 import { loadBundle } from '../src/supernet/bundle.js';
 import {
@@ -68,27 +70,52 @@ async function ownSearch(
   return best.predictedTop1;
 }
 
-/** Counts what is scored and the seconds that it takes. */
-function metered(objective: Objective) {
-  const meter = { seconds: 0, evaluations: 0 };
-  const score: Objective['score'] = async (archs) => {
+/** Counts the seconds that an objective takes and the architectures that it scores and gives slopes of. */
+function metered({ score, encoded }: Objective, space: SearchSpace) {
+  const meter = { seconds: 0, scored: 0, slopes: 0 };
+  const timed = async (ask: () => Promise<Float32Array>): Promise<Float32Array> => {
     const start = performance.now();
-    const scores = await objective.score(archs);
+    const answer = await ask();
     meter.seconds += (performance.now() - start) / 1000;
-    meter.evaluations += archs.length;
-    return scores;
+    return answer;
   };
-  return { meter, objective: { score } };
+  const objective: Objective = {
+    score: async (archs) => {
+      meter.scored += archs.length;
+      return timed(() => score(archs));
+    },
+    ...(encoded && {
+      encoded: {
+        ...encoded,
+        score: async (rows) => {
+          const scores = await timed(() => encoded.score(rows));
+          meter.scored += scores.length;
+          return scores;
+        },
+        slopes: async (rows) => {
+          const slopes = await timed(() => encoded.slopes(rows));
+          meter.slopes += slopes.length / encodingLength(space, encoded.resolutions);
+          return slopes;
+        },
+      },
+    }),
+  };
+  return { meter, objective };
 }
 
 async function timeSearches(problem: Problem, runs: number, seed: number) {
-  const timed: { readonly seconds: number; readonly predictorSeconds: number; readonly evaluations: number }[] = [];
+  const timed: {
+    readonly seconds: number;
+    readonly predictorSeconds: number;
+    readonly scored: number;
+    readonly slopes: number;
+  }[] = [];
   for (let run = 0; run <= runs; run++) {
-    const { meter, objective } = metered(problem.objective);
+    const { meter, objective } = metered(problem.objective, problem.space);
     const start = performance.now();
     await ownSearch({ ...problem, objective }, TIMED_EVALUATIONS, seed + run);
     const seconds = (performance.now() - start) / 1000;
-    timed.push({ seconds, predictorSeconds: meter.seconds, evaluations: meter.evaluations });
+    timed.push({ seconds, predictorSeconds: meter.seconds, scored: meter.scored, slopes: meter.slopes });
     note(`timed search ${run}/${runs}: ${seconds.toFixed(2)} s`);
   }
   const [first, ...warm] = timed;
@@ -98,7 +125,8 @@ async function timeSearches(problem: Problem, runs: number, seed: number) {
     seconds: summarize(warm.map(({ seconds }) => seconds)),
     predictorSeconds: summarize(warm.map(({ predictorSeconds }) => predictorSeconds)),
     restSeconds: summarize(warm.map(({ seconds, predictorSeconds }) => seconds - predictorSeconds)),
-    archsPerSecond: summarize(warm.map(({ evaluations, seconds }) => evaluations / seconds)),
+    scored: summarize(warm.map(({ scored }) => scored)),
+    slopes: summarize(warm.map(({ slopes }) => slopes)),
   };
 }
 
@@ -193,7 +221,8 @@ const timingLines = (timing: Timing): string[] => [
   row('  seconds', spread(timing.seconds, 's')),
   row('  of which the predictor', spread(timing.predictorSeconds, 's')),
   row('  of which the rest', spread(timing.restSeconds, 's')),
-  row('  architectures per second', spread(timing.archsPerSecond, '')),
+  row('  architectures scored', spread(timing.scored, '')),
+  row('  slopes asked, two evaluations each', spread(timing.slopes, '')),
   row('  the first search of the process', `${digits(timing.firstSeconds ?? Number.NaN)} s`),
 ];
 

@@ -47,12 +47,12 @@ export function share(text: string): number {
   throw new InvalidArgumentError(`it must be a number above 0 and below 1 (0.2 for 20 %), got "${text}".`);
 }
 
-/** Most architectures that a search scores; the API allows as many. */
+/** Most evaluations of a search; the API allows as many. */
 const MOST_EVALUATIONS = 1_000_000;
 /** What the API asks of a job: the fewest evaluations, and the longest time limit in seconds. */
 const JOB = { fewestEvaluations: 1_000, mostSeconds: 3_600 } as const;
 
-/** How many architectures a search scores, of `least` and more. */
+/** How many evaluations a search may spend, `least` or more. */
 const evaluations =
   (least: number) =>
   (text: string): number => {
@@ -61,10 +61,10 @@ const evaluations =
     throw new InvalidArgumentError(`it must be a whole number from ${least} to ${MOST_EVALUATIONS}, got "${text}".`);
   };
 
-/** How many architectures a search scores. */
+/** How many evaluations a search may spend. */
 export const evaluationCount = evaluations(1);
 
-/** How many architectures the search of a job scores. */
+/** How many evaluations the search of a job may spend. */
 export const jobEvaluationCount = evaluations(JOB.fewestEvaluations);
 
 /** How long the search of a job may take, seconds. */

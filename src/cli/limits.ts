@@ -85,7 +85,12 @@ export const withSearch = (
 ): Command =>
   withLimits(command)
     .option('--seed <n>', 'seed of the search', wholeNumber, 1)
-    .option('--evaluations <n>', 'architectures to score', budgets.evaluations, 50_000)
+    .option(
+      '--evaluations <n>',
+      'evaluations of the predictor: one per architecture scored, two per look at its slopes',
+      budgets.evaluations,
+      50_000,
+    )
     .addOption(
       new Option('--objective <what>', 'what is made as good as the limits allow (default: accuracy)').choices(
         OBJECTIVES,

@@ -454,7 +454,7 @@ export interface components {
             /** @description By default 1. */
             seed?: number;
             search?: {
-                /** @description By default 50000. */
+                /** @description Of the accuracy predictor: one per architecture scored, two per look at its slopes. By default 50000. */
                 evaluations?: number;
                 /** @description A result under a time limit depends on the machine. */
                 maxSeconds?: number;
