@@ -11,7 +11,7 @@ import { shrinkToFit } from './shrink.js';
 const FIRST_RANDOM = 500;
 const FIRST_SHARE = 0.1;
 /** Climbs side by side at most, so that batches are large, and the evaluations that each should have at least. */
-const CLIMBS = 32;
+const CLIMBS = 64;
 const EVALUATIONS_PER_CLIMB = 300;
 /** Rounds in a row with hardly anything new after which a search ends: what is feasible and promising has been seen. */
 const MAX_FRUITLESS = 25;
