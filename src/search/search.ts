@@ -15,6 +15,12 @@ const CLIMBS = 64;
 const EVALUATIONS_PER_CLIMB = 300;
 /** Rounds in a row with hardly anything new after which a search ends: what is feasible and promising has been seen. */
 const MAX_FRUITLESS = 25;
+/**
+ * Looks around centers after which a search ends, as a share of its evaluations, and at least: where nearly all is known, looking costs the
+ * time. As a rule a look brings 14 evaluations.
+ */
+const MAX_LOOKS_SHARE = 0.25;
+const MAX_LOOKS_LEAST = 8_000;
 /** Share of the offered architectures that must be new and feasible for a round to count as fruitful. */
 const MIN_NEW_SHARE = 0.02;
 /** Architectures scored at once when a whole space is listed. */
@@ -64,10 +70,12 @@ async function climbAll(run: Run): Promise<void> {
   const climbs = Array.from({ length: count }, idleClimb);
   const peaks: Peaks = { highest: [], visited: new Set(), starts: starts.slice(-count) };
   let fruitless = 0;
-  while (scorer.remaining > 0 && fruitless < MAX_FRUITLESS && !isOutOfTime(run)) {
+  let looks = Math.max(MAX_LOOKS_LEAST, MAX_LOOKS_SHARE * options.evaluations);
+  while (scorer.remaining > 0 && fruitless < MAX_FRUITLESS && looks > 0 && !isOutOfTime(run)) {
     const before = scorer.scored;
     const centers = climbs.map((climb) => climb.center ?? begin(run, peaks, climb));
     const guesses = await scorer.guesses(centers);
+    looks -= centers.length;
     const proposed = guesses.map((guess, index) => propose(run, climbs[index]!, guess));
     const offered = guesses.length > 0 ? proposed.flat() : immigrants(run, scorer.remaining);
     await takeIn(run, offered);
