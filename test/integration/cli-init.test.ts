@@ -84,7 +84,7 @@ describe('bespoke supernet init', () => {
     for (const [ended, sentence] of [
       [await init('used'), /used" is a folder with files in it; give another --out/],
       [await init('used/letter.txt'), /letter.txt" is a file; give another folder with --out/],
-      [await init('new', '--seed', '-1'), /'--seed <n>'.*whole number of at least 0, got "-1"/],
+      [await init('new', '--seed', '-1'), /--seed must be a whole number of at least 0, got "-1"/],
       [await init('new', '--calibration', join(scratch, 'data')), /calibration|cannot be read|image to calibrate/],
       [
         await init('new', '--calibration', images, '--calibration-images', '8'),
