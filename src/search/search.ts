@@ -7,9 +7,10 @@ import type { SearchOptions, SearchProgress, SearchResult } from './result.js';
 import { frontOf, isOutOfTime, type Run, startRun, takeIn } from './run.js';
 import { shrinkToFit } from './shrink.js';
 
-/** Random architectures that a search begins with, at most a tenth of its evaluations. */
+/** Random architectures that a search begins with, at most a tenth of its evaluations; and of given ones, as a share of that. */
 const FIRST_RANDOM = 500;
 const FIRST_SHARE = 0.1;
+const WARM_SHARE = 0.25;
 /** Climbs side by side at most, so that batches are large, and the evaluations that each should have at least. */
 const CLIMBS = 64;
 const EVALUATIONS_PER_CLIMB = 300;
@@ -45,21 +46,35 @@ function immigrants({ options, genetics, rng }: Run, count: number): Genome[] {
   return shrinkToFit(genetics, random, options.constraints, rng);
 }
 
-/** What a search begins with: what was given, the smallest that fit, and random ones made to fit. @returns it, by ascending score */
+/** Those that meet the limits, the costliest along the front's axis first: of a front the best. */
+function costliest({ limits }: Run, genomes: readonly Genome[]): Genome[] {
+  const feasible = genomes.filter((genome) => limits.meets(genome));
+  const costs = limits.axis.of(feasible);
+  return [...feasible.keys()].sort((a, b) => costs[b]! - costs[a]! || a - b).map((index) => feasible[index]!);
+}
+
+/**
+ * What a search begins with: of what was given the costliest, the smallest that fit, and random ones made to fit.
+ * @returns where climbs may begin, the last one first: the best of what was given and of the others in turn, so that what is known does not keep
+ * a search from what is not
+ */
 async function scoreFirst(run: Run): Promise<Genome[]> {
   const { options, genetics, scorer } = run;
   const first = Math.max(1, Math.min(FIRST_RANDOM, Math.floor(FIRST_SHARE * options.evaluations)));
-  const warm = (options.warmStart ?? []).flatMap((arch) => fromArch(genetics, arch) ?? []);
+  const given = (options.warmStart ?? []).flatMap((arch) => fromArch(genetics, arch) ?? []);
+  const warm = costliest(run, given).slice(0, Math.ceil(WARM_SHARE * first));
   // The smallest feasible architectures come before random ones: where little is feasible, they are what there is.
-  const smallest = findFeasible(genetics, options.constraints).slice(0, Math.max(1, first));
-  const all = [...warm, ...smallest, ...immigrants(run, first)];
-  await takeIn(run, all);
-  const unique = new Map(all.map((genome) => [genomeKey(genetics, genome), genome]));
-  const scored = [...unique.values()].map((genome) => ({
-    genome,
-    score: scorer.scoreOf(genome) ?? Number.NEGATIVE_INFINITY,
-  }));
-  return scored.sort((a, b) => a.score - b.score).map(({ genome }) => genome);
+  const smallest = findFeasible(genetics, options.constraints).slice(0, first);
+  const others = [...smallest, ...immigrants(run, first)];
+  await takeIn(run, [...warm, ...others]);
+  const scoreOf = (genome: Genome): number => scorer.scoreOf(genome) ?? Number.NEGATIVE_INFINITY;
+  const byScore = (genomes: readonly Genome[]): Genome[] => genomes.toSorted((a, b) => scoreOf(b) - scoreOf(a));
+  const [best, rest] = [byScore(warm), byScore(others)];
+  const inTurn = Array.from({ length: Math.max(best.length, rest.length) }, (_, i) => [best[i], rest[i]]).flat();
+  const unique = new Map(
+    inTurn.flatMap((genome) => (genome === undefined ? [] : [[genomeKey(genetics, genome), genome]])),
+  );
+  return [...unique.values()].reverse();
 }
 
 async function climbAll(run: Run): Promise<void> {
