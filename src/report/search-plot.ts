@@ -12,7 +12,7 @@ export function searchPlot({ searchHistory }: { readonly searchHistory: readonly
   return linePlot({
     title: 'Search',
     description: `Best predicted top-1 over evaluated candidates: ${reached}.`,
-    x: { title: 'candidates evaluated', format: '~s' },
+    x: { title: 'evaluations of the predictor', format: '~s' },
     y: { title: 'best predicted top-1', format: '.1%' },
     series: [
       {
