@@ -23,6 +23,8 @@ import time
 import numpy
 import torch
 
+from line_process import serve
+
 POPULATION = 100
 PARENTS = 25
 MUTANTS = 50
@@ -358,15 +360,4 @@ class Searcher:
         }
 
 
-def main():
-    searcher = Searcher()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = {"ok": getattr(searcher, request["kind"])(request)}
-        except Exception as error:  # told to the one who asked
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(Searcher())

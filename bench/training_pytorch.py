@@ -7,13 +7,13 @@ Answers each line of JSON on stdin with one on stdout. Requests:
   {"kind": "elastic", "steps", "threads", "layout"}           each step some networks, gradients summed, one update -> ms
 """
 
-import json
-import sys
 import time
 
 import numpy
 import torch
 import torch.nn.functional as F
+
+from line_process import serve
 
 FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
@@ -215,15 +215,4 @@ class Trainer:
         return {"ms": (time.perf_counter() - start) * 1000, "cpuMs": (time.process_time() - cpu_start) * 1000}
 
 
-def main():
-    trainer = Trainer()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = {"ok": getattr(trainer, request["kind"])(request)}
-        except Exception as error:  # told to the one who asked
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(Trainer())

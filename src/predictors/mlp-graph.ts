@@ -25,8 +25,8 @@ export interface MlpEnsemble {
 const NEGLIGIBLE = 2 ** -100;
 
 /**
- * Weights without negligible ones. Weight decay leaves some in published predictors, below 1.2e-38 in great numbers: one took 50 times as
- * long for them.
+ * Weights without negligible ones. Weight decay leaves some in published predictors, below 1.2e-38 in great numbers (most of the
+ * ResNet50 one's).
  */
 function cleaned(weights: FloatTensor): FloatTensor {
   return { ...weights, data: weights.data.map((value) => (Math.abs(value) < NEGLIGIBLE ? 0 : value)) };

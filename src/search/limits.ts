@@ -1,4 +1,3 @@
-import type { Arch } from '../space/types.js';
 import { type BlockCosts, probeBlockCosts } from './block-costs.js';
 import { type AllowedBlocks, probeAllowedBlocks } from './block-peaks.js';
 import type { CostFunction } from './costs.js';
@@ -39,10 +38,10 @@ function makeGenomeCost(genetics: Genetics, cost: CostFunction): GenomeCost {
 }
 
 /** A constraint, as it is best asked. */
-function limitOf(genetics: Genetics, { cost, max }: Constraint): Limit {
-  const asked = (archs: readonly Arch[]): Float64Array => cost(archs);
-  const limit = { cost: makeGenomeCost(genetics, asked), max };
-  const allowed = limit.cost.additive === undefined ? probeAllowedBlocks(genetics, asked, max) : undefined;
+function limitOf(genetics: Genetics, constraint: Constraint): Limit {
+  const asked: CostFunction = (archs) => constraint.cost(archs);
+  const limit = { cost: makeGenomeCost(genetics, asked), max: constraint.max };
+  const allowed = limit.cost.additive === undefined ? probeAllowedBlocks(genetics, asked, limit.max) : undefined;
   return allowed === undefined ? limit : { ...limit, allowed };
 }
 

@@ -18,7 +18,7 @@ import {
   startServer,
   until,
 } from '../helpers/server-process.js';
-import { saveTinyProfile, TINY_SPACE, writeTinyBundle } from '../helpers/tiny-bundle.js';
+import { saveTinyProfile, TINY_SPACE, UNMEASURED, writeTinyBundle } from '../helpers/tiny-bundle.js';
 
 // Real processes: on a busy machine the start of each can take many seconds.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -62,15 +62,6 @@ afterAll(async () => {
   await endAll(scratch);
   await rm(scratch, { recursive: true, force: true });
 });
-
-const SEARCH = {
-  constraints: {},
-  objective: 'accuracy',
-  seed: 1,
-  search: { evaluations: 1000 },
-  verify: { latency: 'skip' },
-  labels: {},
-} as const;
 
 describe('the numeric process with several bundles', () => {
   let engine: EngineClient;
@@ -135,7 +126,7 @@ describe.skipIf(!HAS_PROC)('a numeric process that has done a job (needs /proc)'
     try {
       const before = await estimate();
       const old = engineOf(process.pid);
-      const request = { ...SEARCH, ...asked };
+      const request = { ...UNMEASURED, ...asked };
       const claim = { id: 'a', attempt: 1, request, createdAt: '2026-01-01T00:00:00.000Z' };
       const { status } = await engine.specialize(claim, { signal, onProgress: () => {} });
       expect(status).toBe('succeeded');

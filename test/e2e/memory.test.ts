@@ -10,7 +10,7 @@ import { deliver } from '../../src/specialize/deliver.js';
 import { verify } from '../../src/specialize/verify.js';
 import { loadBundle } from '../../src/supernet/bundle.js';
 import type { Bundle } from '../../src/supernet/types.js';
-import { TINY_SPACE, writeTinyBundle } from '../helpers/tiny-bundle.js';
+import { TINY_SPACE, UNMEASURED, writeTinyBundle } from '../helpers/tiny-bundle.js';
 
 // Real processes: on a busy machine the start of each can take many seconds.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -41,12 +41,7 @@ function settledRss(): number {
 const request = {
   supernetId: 'tiny',
   hardwareId: 'local-cpu',
-  constraints: {},
-  objective: 'accuracy',
-  seed: 1,
-  search: { evaluations: 1000 },
-  verify: { latency: 'skip' },
-  labels: {},
+  ...UNMEASURED,
 } as const;
 
 it(`memory stays flat over ${EXTRACTIONS} extractions with their verification`, async () => {

@@ -13,6 +13,16 @@ import { optionalTensors } from '../../src/supernet/expected-tensors.js';
 import { type FloatTensor, filled, floats } from '../../src/tensor/tensor.js';
 import { randomSupernet } from './supernets.js';
 
+/** What a request asks that has no limits and measures no latency, beside its supernet and hardware type. */
+export const UNMEASURED = {
+  constraints: {},
+  objective: 'accuracy',
+  seed: 1,
+  search: { evaluations: 1000 },
+  verify: { latency: 'skip' },
+  labels: {},
+} as const;
+
 /** A tiny network with more than ten million sub-networks: a search over it can be as long as a test wants. */
 export const TINY_SPACE: SearchSpace = {
   family: 'mobilenet-v3',
