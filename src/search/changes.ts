@@ -7,7 +7,10 @@ import type { Limit } from './limits.js';
 /** The gene of the change that changes nothing. */
 export const NO_GENE = -1;
 
-/** The single changes of a center by descending gain, as lists in step; one of them is to change nothing. */
+/**
+ * The single changes of a center by descending gain, as lists in step; one of them is to change nothing. Where the center keeps the limits,
+ * those are left out that lose more than any two others gain.
+ */
 export interface Changes {
   readonly center: Genome;
   readonly count: number;
@@ -56,6 +59,10 @@ interface Scratch {
   readonly sorted: Lists;
   readonly order: Uint16Array;
   readonly slack: Float64Array;
+  /** The center with one change. */
+  readonly changed: Genome;
+  /** What the center costs, per limit. */
+  readonly costs: Float64Array;
   /** Of one slot's choices: gains, and per limit what each adds. */
   readonly gains: Float64Array;
   readonly rows: readonly Float64Array[];
@@ -74,8 +81,20 @@ interface Around {
 /** What a change gains that a limit does not allow. */
 const NOT_ALLOWED = Number.NEGATIVE_INFINITY;
 
+/** The same where one cost alone is counted, as it mostly is. */
+function isDominatedByOne(choice: number, now: number, gains: Float64Array, row: Float64Array): boolean {
+  const gain = gains[choice]!;
+  const added = row[choice]!;
+  for (let other = 0; other < gains.length; other++) {
+    if (!(gains[other]! >= gain) || row[other]! > added || other === choice) continue;
+    if (gains[other]! > gain || row[other]! < added || other === now || other < choice) return true;
+  }
+  return false;
+}
+
 /** Whether some other choice of a slot gains as much and adds no more to any cost; of equals the first stays. */
 function isDominated(choice: number, now: number, gains: Float64Array, rows: readonly Float64Array[]): boolean {
+  if (rows.length === 1) return isDominatedByOne(choice, now, gains, rows[0]!);
   const gain = gains[choice]!;
   for (let other = 0; other < gains.length; other++) {
     if (other === choice || !(gains[other]! >= gain)) continue;
@@ -123,34 +142,61 @@ function addBlockChanges({ genetics, center, guess, limits, allowed }: Around, {
 }
 
 /** Changes of the genes from `from` on, each asked about as a whole genome. */
-function addOtherChanges({ genetics, center, guess, limits, allowed }: Around, { lists }: Scratch, from: number): void {
+function addOtherChanges(
+  { genetics, center, guess, limits, allowed }: Around,
+  { lists, changed, costs }: Scratch,
+  from: number,
+): void {
   const first = lists.count;
-  const made: Genome[] = [center];
+  const here = guess.of(center);
+  const isAsked = limits.some(({ cost }) => cost.additive === undefined);
+  const made: Genome[] = [];
+  const isDepth = (gene: number): boolean => gene >= genetics.slots && gene < genetics.slots + genetics.depths.length;
+  changed.set(center);
   for (let gene = from; gene < genetics.length; gene++) {
     for (let value = 0; value < genetics.values[gene]!; value++) {
       if (value === center[gene]) continue;
-      const genome = center.slice();
-      genome[gene] = value;
-      if (normalize(genetics, genome)[gene] !== value) break; // the gene's slot is inactive
-      if (!allowed.every((blocks) => areAllowed(genetics, genome, blocks))) continue;
-      made.push(genome);
-      append(lists, gene, value);
+      if (isDepth(gene)) changed.set(center); // the blocks that another depth lacks come back
+      changed[gene] = value;
+      if (normalize(genetics, changed)[gene] !== value) break; // the gene's slot is inactive
+      if (!allowed.every((blocks) => areAllowed(genetics, changed, blocks))) continue;
+      const at = append(lists, gene, value);
+      lists.gains[at] = guess.of(changed) - here;
+      for (let limit = 0; limit < limits.length; limit++) {
+        lists.added[limit]![at] = (limits[limit]!.cost.additive?.of(changed) ?? 0) - costs[limit]!;
+      }
+      if (isAsked) made.push(changed.slice());
     }
+    if (isDepth(gene)) changed.set(center);
+    else changed[gene] = center[gene]!;
   }
-  const here = guess.of(center);
-  for (let i = 1; i < made.length; i++) lists.gains[first + i - 1] = guess.of(made[i]!) - here;
+  if (!isAsked) return;
   limits.forEach(({ cost }, limit) => {
-    const costs = cost.of(made);
-    for (let i = 1; i < made.length; i++) lists.added[limit]![first + i - 1] = costs[i]! - costs[0]!;
+    if (cost.additive !== undefined) return;
+    const asked = cost.of(made); // all at once: one that is asked about architectures takes long to begin
+    for (let i = 0; i < asked.length; i++) lists.added[limit]![first + i] = asked[i]! - costs[limit]!;
   });
 }
 
-/** Sorts by descending gain, what comes first staying first: insertion is quickest for a hundred. */
-function sort({ lists, sorted, order }: Scratch): void {
-  const { count, gains } = lists;
-  for (let next = 0; next < count; next++) {
+/** What a change must gain at least to be of use together with any two others, where only sums above zero are. */
+function leastOfUse({ count, gains }: Lists): number {
+  let [first, second] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const gain = gains[i]!;
+    if (gain > first) [first, second] = [gain, first];
+    else if (gain > second) second = gain;
+  }
+  return -first - second;
+}
+
+/** Sorts what gains more than `least` by descending gain, what comes first staying first: insertion is quickest for less than a hundred. */
+function sort({ lists, sorted, order }: Scratch, least: number): void {
+  const { gains } = lists;
+  let count = 0;
+  for (let next = 0; next < lists.count; next++) {
     const gain = gains[next]!;
-    let at = next;
+    if (!(gain > least) && lists.genes[next] !== NO_GENE) continue;
+    let at = count++;
     for (; at > 0 && gains[order[at - 1]!]! < gain; at--) order[at] = order[at - 1]!;
     order[at] = next;
   }
@@ -181,6 +227,8 @@ export function makeLookAround(genetics: Genetics, most: number): LookAround {
       sorted: makeLists(size, count),
       order: new Uint16Array(size),
       slack: new Float64Array(count),
+      changed: new Uint8Array(genetics.length),
+      costs: new Float64Array(count),
       gains: new Float64Array(genetics.choices.count),
       rows: Array.from({ length: count }, () => new Float64Array(genetics.choices.count)),
     }),
@@ -197,15 +245,18 @@ export function makeLookAround(genetics: Genetics, most: number): LookAround {
       allowed: all.flatMap(({ allowed }) => (allowed ? [allowed] : [])),
     };
     scratch.lists.count = 0;
+    for (let limit = 0; limit < limits.length; limit++) {
+      const { cost, max } = limits[limit]!;
+      scratch.costs[limit] = cost.additive?.of(center) ?? cost.of([center])[0]!;
+      scratch.slack[limit] = max - scratch.costs[limit]!;
+    }
     const none = append(scratch.lists, NO_GENE, 0);
     scratch.lists.gains[none] = 0;
     const isAdditive = limits.every(({ cost }) => cost.additive !== undefined);
     if (isAdditive) addBlockChanges(around, scratch);
     addOtherChanges(around, scratch, isAdditive ? genetics.slots : 0);
-    sort(scratch);
-    for (let limit = 0; limit < limits.length; limit++) {
-      scratch.slack[limit] = limits[limit]!.max - limits[limit]!.cost.of([center])[0]!;
-    }
+    const isKept = scratch.slack.every((left) => left >= 0);
+    sort(scratch, isKept ? leastOfUse(scratch.lists) : Number.NEGATIVE_INFINITY);
     return { center, ...scratch.sorted, slack: scratch.slack };
   };
 }

@@ -1,13 +1,10 @@
 import { withAllowedBlocks } from './block-peaks.js';
-import { combine } from './combine.js';
-import { crossGenomes, type Genome, genomeKey, mutateGenome } from './genome.js';
+import { crossGenomes, type Genome, type Keyed, keyed, mutateGenome } from './genome.js';
 import type { Guess } from './guess.js';
 import type { Limit } from './limits.js';
 import { firstWhere } from './pool.js';
 import { ceilingOf, type Run } from './run.js';
 
-/** Combinations that a step scores at most: few, as the slopes at the next center tell more than further ones around this. */
-const COMBINATIONS = 12;
 /** Steps in a row without a new best after which a climb ends; until then it goes on from the best that the step found, be it worse (Glover 1986). */
 const MAX_FRUITLESS = 4;
 /** Where climbs begin: between two of the highest peaks, or at one with this much of it redrawn. */
@@ -19,8 +16,7 @@ const FRONT_CHANCE = 0.6;
 /** How often such a climb begins at the point that costs more than it may, and not at the one that costs less. */
 const DEARER_CHANCE = 0.5;
 
-interface Peak {
-  readonly genome: Genome;
+interface Peak extends Keyed {
   readonly score: number;
 }
 
@@ -31,13 +27,13 @@ export interface Peaks {
   /** Keys of genomes that were centers. */
   readonly visited: Set<number>;
   /** Where the first climbs begin, the last one first. */
-  readonly starts: Genome[];
+  readonly starts: Keyed[];
 }
 
 /** A climb under way. Mutable. */
 export interface Climb {
   /** Where it stands, undefined before it begins; where it began, a genome may break limits. */
-  center: Genome | undefined;
+  center: Keyed | undefined;
   /** The most that it may cost along the front's axis. */
   ceiling: number;
   best: Peak | undefined;
@@ -73,22 +69,22 @@ function allowedBeside(run: Run, peaks: Peaks): Genome {
 }
 
 /** A place on the front: a cost drawn uniformly, and the point that stands before it or after it. */
-function onFront({ pool: { front }, rng }: Run): { readonly genome: Genome; readonly ceiling: number } {
+function onFront({ pool: { front }, rng }: Run): { readonly point: Keyed; readonly ceiling: number } {
   const [first, last] = [front[0]!, front[front.length - 1]!];
   const ceiling = first.cost + rng.next() * (last.cost - first.cost);
   const after = firstWhere(front.length, (index) => front[index]!.cost > ceiling);
   const index = rng.chance(DEARER_CHANCE) ? after : after - 1;
-  return { genome: front[Math.max(0, Math.min(front.length - 1, index))]!.genome, ceiling };
+  return { point: front[Math.max(0, Math.min(front.length - 1, index))]!, ceiling };
 }
 
 /** Begins a climb anew: where the search began, on the front, or beside peaks. */
-export function begin(run: Run, peaks: Peaks, climb: Climb): Genome {
-  const { rng, scorer, options, isLeftOut } = run;
+export function begin(run: Run, peaks: Peaks, climb: Climb): Keyed {
+  const { rng, scorer, options, genetics, isLeftOut } = run;
   const given = peaks.starts.pop();
   // More and more of them: what is learned on the way to the top is known by then, and lies near the front.
   const frontChance = isLeftOut('frontClimbs') ? 0 : (FRONT_CHANCE * scorer.evaluations) / options.evaluations;
   const place = given === undefined && rng.chance(frontChance) ? onFront(run) : undefined;
-  climb.center = given ?? place?.genome ?? allowedBeside(run, peaks);
+  climb.center = given ?? place?.point ?? keyed(genetics, allowedBeside(run, peaks));
   climb.ceiling = place?.ceiling ?? Number.POSITIVE_INFINITY;
   climb.best = undefined;
   climb.fruitless = 0;
@@ -106,35 +102,35 @@ function limitsOf(run: Run, climb: Climb): readonly Limit[] {
 }
 
 /** What is worth scoring at a climb's center: the center, where it is not, and combinations of changes; where it breaks limits, such as mend it. */
-export function propose(run: Run, climb: Climb, guess: Guess): Genome[] {
-  const { genetics, scorer, lookAround, isLeftOut } = run;
+export function propose(run: Run, climb: Climb, guess: Guess): Keyed[] {
+  const { scorer, lookAround, combine } = run;
   const center = climb.center!;
-  const proposed = scorer.scoreOf(center) === undefined ? [center] : [];
-  const changes = lookAround(center, guess, limitsOf(run, climb));
-  const asked = { count: COMBINATIONS, withThrees: !isLeftOut('threes') };
-  return [...proposed, ...combine(genetics, changes, asked, scorer.isScored)];
+  const isScored = (key: number): boolean => !Number.isNaN(scorer.scoreOf(key));
+  const changes = lookAround(center.genome, guess, limitsOf(run, climb));
+  const combined = combine(changes, isScored);
+  return isScored(center.key) ? combined : [center, ...combined];
 }
 
 /** The best of some genomes that were scored and were no centers yet. */
-function bestOf({ genetics, scorer }: Run, { visited }: Peaks, genomes: readonly Genome[]): Peak | undefined {
-  let best: Peak | undefined;
-  for (const genome of genomes) {
-    const score = scorer.scoreOf(genome);
-    if (score === undefined || (best !== undefined && score <= best.score)) continue;
-    if (!visited.has(genomeKey(genetics, genome))) best = { genome, score };
+function bestOf({ scorer }: Run, { visited }: Peaks, genomes: readonly Keyed[]): Peak | undefined {
+  let best: Keyed | undefined;
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const each of genomes) {
+    const score = scorer.scoreOf(each.key);
+    if (score > highest && !visited.has(each.key)) [best, highest] = [each, score]; // NaN is not above anything
   }
-  return best;
+  return best && { ...best, score: highest };
 }
 
 /** Moves a climb to the best of what was proposed and scored, or ends it. */
-export function settle(run: Run, peaks: Peaks, climb: Climb, proposed: readonly Genome[]): void {
+export function settle(run: Run, peaks: Peaks, climb: Climb, proposed: readonly Keyed[]): void {
   const { highest, visited } = peaks;
-  if (climb.center !== undefined) visited.add(genomeKey(run.genetics, climb.center));
+  if (climb.center !== undefined) visited.add(climb.center.key);
   const next = bestOf(run, peaks, proposed);
   const isHigher = next !== undefined && (climb.best === undefined || next.score > climb.best.score);
   if (isHigher) climb.best = next;
   climb.fruitless = isHigher ? 0 : climb.fruitless + 1;
-  climb.center = climb.fruitless >= MAX_FRUITLESS ? undefined : next?.genome;
+  climb.center = climb.fruitless >= MAX_FRUITLESS ? undefined : next;
   if (climb.center !== undefined || climb.best === undefined || Number.isFinite(climb.ceiling)) return;
   // A climb that had a ceiling is best at its own cost, and no peak of the whole problem.
   highest.push(climb.best);

@@ -1,8 +1,6 @@
 import { type Changes, NO_GENE } from './changes.js';
-import { type Genetics, type Genome, genomeKey, normalize } from './genome.js';
+import { type Genetics, type Genome, genomeKey, type Keyed, normalize } from './genome.js';
 
-/** Changes of the highest gain among which threes are tried; the third may be any. */
-const WIDTH_OF_THREES = 24;
 /** More combinations than asked are kept, as some were scored before or turn out equal. */
 const SPARE = 1.5;
 /** Bits of a change's place in a packed combination; the last value is none. */
@@ -47,10 +45,9 @@ const firstLimit = ({ added, slack, gains }: Changes) => ({
 });
 
 /** From each place on the least that a change adds to the first limit's cost: where even that is too much, there is nothing to look for. */
-function leastAfter(row: Float64Array, count: number): Float64Array {
-  const least = new Float64Array(count + 1).fill(Number.POSITIVE_INFINITY);
+function writeLeastAfter(row: Float64Array, count: number, least: Float64Array): void {
+  least[count] = Number.POSITIVE_INFINITY;
   for (let place = count - 1; place >= 0; place--) least[place] = Math.min(row[place]!, least[place + 1]!);
-  return least;
 }
 
 /** Pairs, one of which may be to change nothing. Gains descend, so that the first sum too low ends a loop. */
@@ -68,22 +65,32 @@ function offerPairs(ranking: Ranking, changes: Changes, count: number): void {
   }
 }
 
-function offerThrees(ranking: Ranking, changes: Changes, count: number): void {
+/** Threes of which two are among the first `width`; the third may be any. */
+function offerThrees(
+  ranking: Ranking,
+  changes: Changes,
+  [count, width]: readonly [number, number],
+  least: Float64Array,
+): void {
   const { gains, genes } = changes;
   const { row, left } = firstLimit(changes);
-  const least = leastAfter(row, count);
-  const width = Math.min(count, WIDTH_OF_THREES);
+  writeLeastAfter(row, count, least);
+  let { lowest } = ranking; // of its own, as these loops are what a search spends most of its own time in
   for (let a = 0; a < width; a++) {
-    if (3 * gains[a]! <= ranking.lowest) break;
+    if (3 * gains[a]! <= lowest) break;
+    const gene = genes[a]!;
     for (let b = a + 1; b < width; b++) {
       const two = gains[a]! + gains[b]!;
-      if (two + gains[b]! <= ranking.lowest) break;
-      if (genes[a] === genes[b]) continue;
+      if (two + gains[b]! <= lowest) break;
+      const other = genes[b]!;
+      if (gene === other) continue;
       const most = left - row[a]! - row[b]!;
       for (let c = b + 1; c < count && least[c]! <= most; c++) {
-        if (two + gains[c]! <= ranking.lowest) break;
-        if (!(row[c]! <= most) || genes[c] === genes[a] || genes[c] === genes[b]) continue;
-        if (keepsOthers(changes, a, b, c)) offer(ranking, two + gains[c]!, a | (b << BITS) | (c << (2 * BITS)));
+        const gain = two + gains[c]!;
+        if (gain <= lowest) break;
+        if (!(row[c]! <= most) || genes[c] === gene || genes[c] === other || !keepsOthers(changes, a, b, c)) continue;
+        offer(ranking, gain, a | (b << BITS) | (c << (2 * BITS)));
+        lowest = ranking.lowest;
       }
     }
   }
@@ -100,33 +107,35 @@ function changed(genetics: Genetics, { center, genes, values }: Changes, packed:
   return normalize(genetics, genome);
 }
 
+/** Combines changes, so many at most. @param isKnown by the genome's key */
+export type Combine = (changes: Changes, isKnown: (key: number) => boolean) => Keyed[];
+
 /**
- * The most promising combinations of up to three changes of a center: those of the highest summed gain that keep the limits, and above
- * zero where the center keeps them too. Two dear gains and a cheap loss that pays for them are what no single change finds.
- * @param isKnown by the genome's key
- * @returns at most `count` genomes that are not known, best first
+ * Makes what finds the most promising combinations of up to three changes of a center: those of the highest summed gain that keep the
+ * limits, and above zero where the center keeps them too. Two dear gains and a cheap loss that pays for them are what no single change finds.
+ * It answers with at most `count` genomes that are not known, best first.
+ * @param width of three changes two are among so many of the highest gain; with 0 there are no threes
  */
-export function combine(
+export function makeCombine(
   genetics: Genetics,
-  changes: Changes,
-  { count, withThrees }: { readonly count: number; readonly withThrees: boolean },
-  isKnown: (key: number) => boolean,
-): Genome[] {
+  { count, width }: { readonly count: number; readonly width: number },
+): Combine {
   const size = Math.ceil(SPARE * count);
-  // Around a center that breaks limits also what loses least is of use.
-  const lowest = changes.slack.every((left) => left >= 0) ? 0 : Number.NEGATIVE_INFINITY;
-  const ranking: Ranking = { lowest, size: 0, gains: new Float64Array(size), packed: new Int32Array(size) };
-  const among = Math.min(changes.count, NONE);
-  offerPairs(ranking, changes, among);
-  if (withThrees) offerThrees(ranking, changes, among);
-  const made: Genome[] = [];
-  const keys: number[] = [];
-  for (let rank = 0; rank < ranking.size && made.length < count; rank++) {
-    const genome = changed(genetics, changes, ranking.packed[rank]!);
-    const key = genomeKey(genetics, genome);
-    if (isKnown(key) || keys.includes(key)) continue;
-    keys.push(key);
-    made.push(genome);
-  }
-  return made;
+  const ranking: Ranking = { lowest: 0, size: 0, gains: new Float64Array(size), packed: new Int32Array(size) };
+  const least = new Float64Array(NONE + 1);
+  return (changes, isKnown) => {
+    // Around a center that breaks limits also what loses least is of use.
+    ranking.lowest = changes.slack.every((left) => left >= 0) ? 0 : Number.NEGATIVE_INFINITY;
+    ranking.size = 0;
+    const among = Math.min(changes.count, NONE);
+    offerPairs(ranking, changes, among);
+    offerThrees(ranking, changes, [among, Math.min(among, width)], least);
+    const made: Keyed[] = [];
+    for (let rank = 0; rank < ranking.size && made.length < count; rank++) {
+      const genome = changed(genetics, changes, ranking.packed[rank]!);
+      const key = genomeKey(genetics, genome);
+      if (!isKnown(key) && !made.some((each) => each.key === key)) made.push({ genome, key });
+    }
+    return made;
+  };
 }

@@ -78,7 +78,8 @@ export function endOfActive(
 export function normalize(genetics: Genetics, genome: Genome): Genome {
   const { offsets } = genetics;
   for (let stage = 0; stage + 1 < offsets.length; stage++) {
-    genome.fill(0, endOfActive(genetics, genome, stage), offsets[stage + 1]!);
+    const end = offsets[stage + 1]!;
+    for (let slot = endOfActive(genetics, genome, stage); slot < end; slot++) genome[slot] = 0;
   }
   return genome;
 }
@@ -143,6 +144,17 @@ export function genomeKey(genetics: Genetics, genome: Genome): number {
     low ^= low >>> 15;
   }
   return (high >>> 11) * 2 ** 32 + (low >>> 0);
+}
+
+/** A normalized genome and its key. */
+export interface Keyed {
+  readonly genome: Genome;
+  readonly key: number;
+}
+
+/** A normalized genome with its key, so that it is computed once. */
+export function keyed(genetics: Genetics, genome: Genome): Keyed {
+  return { genome, key: genomeKey(genetics, genome) };
 }
 
 /** A random genome, every gene uniform. */

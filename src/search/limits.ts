@@ -34,7 +34,12 @@ export interface Limits {
 function makeGenomeCost(genetics: Genetics, cost: CostFunction): GenomeCost {
   const additive = probeBlockCosts(genetics, cost);
   const asked = (genomes: readonly Genome[]): Float64Array => cost(genomes.map((genome) => toArch(genetics, genome)));
-  return { additive, of: additive === undefined ? asked : (genomes) => Float64Array.from(genomes, additive.of) };
+  const summed = (genomes: readonly Genome[]): Float64Array => {
+    const costs = new Float64Array(genomes.length);
+    for (let i = 0; i < costs.length; i++) costs[i] = additive!.of(genomes[i]!);
+    return costs;
+  };
+  return { additive, of: additive === undefined ? asked : summed };
 }
 
 /** A constraint, as it is best asked. */

@@ -3,8 +3,9 @@ import { makeRng, type Rng } from '../common/rng.js';
 import { breathe, throwIfAborted } from '../common/work.js';
 import { archId } from '../space/arch.js';
 import { type LookAround, makeLookAround } from './changes.js';
+import { type Combine, makeCombine } from './combine.js';
 import { axisCost } from './costs.js';
-import { type Genetics, type Genome, makeGenetics, toArch } from './genome.js';
+import { type Genetics, type Keyed, makeGenetics, toArch } from './genome.js';
 import { type Limits, makeLimits } from './limits.js';
 import { type Merit, makePool, type Pool } from './pool.js';
 import type { Ingredient, SearchOptions, SearchProgress } from './result.js';
@@ -16,12 +17,18 @@ const HISTORY_POINTS = 100;
 /** How far below the cheapest that is good enough the next one is looked for, where a cost is minimized. */
 const CHEAPER = 1 - 1e-9;
 
+/** Combinations that are scored around a center at most: few, as the slopes at the next center tell more than further ones around this. */
+const COMBINATIONS = 12;
+/** Of three changes two are among so many of the highest gain. */
+const WIDTH_OF_THREES = 16;
+
 /** A search under way. Mutable in its scorer, pool, rng, history and whether it is cut short. */
 export interface Run {
   readonly options: SearchOptions;
   readonly genetics: Genetics;
   readonly limits: Limits;
   readonly lookAround: LookAround;
+  readonly combine: Combine;
   readonly scorer: Scorer;
   readonly pool: Pool;
   readonly rng: Rng;
@@ -62,6 +69,7 @@ export function startRun(options: SearchOptions): Run {
     genetics,
     limits,
     lookAround: makeLookAround(genetics, constraints.length + 1),
+    combine: makeCombine(genetics, { count: COMBINATIONS, width: isLeftOut('threes') ? 0 : WIDTH_OF_THREES }),
     scorer: makeScorer({ genetics, objective, limits, budget: evaluations, withSlopes: !isLeftOut('slopes') }),
     pool: makePool(meritOf(options)),
     rng: makeRng(options.seed).fork('search'),
@@ -109,7 +117,7 @@ export function frontOf(run: Run): Candidate[] {
 }
 
 /** Scores genomes and takes them into pool, history and progress. */
-export async function takeIn(run: Run, genomes: readonly Genome[]): Promise<void> {
+export async function takeIn(run: Run, genomes: readonly Keyed[]): Promise<void> {
   const { scorer, pool, options, history } = run;
   pool.absorb(await scorer.score(genomes));
   await breathe(); // others wait for this thread: estimates, cancels

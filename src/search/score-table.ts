@@ -9,7 +9,7 @@ export interface ScoreTable {
   /** The score of a key; NaN where it has none. */
   get(key: number): number;
   set(key: number, score: number): void;
-  /** Marks a key as seen in a batch; false if it was marked in that batch before. Batches count from 1. */
+  /** Marks a key as seen in a batch; false if it has a score or was marked in that batch before. Batches count from 1. */
   mark(key: number, batch: number): boolean;
 }
 
@@ -71,7 +71,7 @@ export function makeScoreTable(): ScoreTable {
     },
     mark: (key, batch) => {
       const at = enter(key);
-      if (batches[at] === batch) return false;
+      if (batches[at] === batch || !Number.isNaN(scores[at]!)) return false;
       batches[at] = batch;
       return true;
     },

@@ -1,5 +1,5 @@
 import { invariant } from '../common/invariant.js';
-import { type Genetics, type Genome, genomeKey, toArch } from './genome.js';
+import { type Genetics, type Genome, type Keyed, toArch } from './genome.js';
 import { type Encoder, type Guess, makeEncoder } from './guess.js';
 import type { Limits } from './limits.js';
 import { makeScoreTable } from './score-table.js';
@@ -12,8 +12,7 @@ const SLOPES_COUNT_AS = 2;
 const LEFT_PER_SLOPES = 6;
 
 /** A scored, feasible architecture. */
-export interface Scored {
-  readonly genome: Genome;
+export interface Scored extends Keyed {
   readonly score: number;
   /** Its cost along the front axis. */
   readonly cost: number;
@@ -26,22 +25,20 @@ export interface Scorer {
   /** Architectures scored. */
   readonly scored: number;
   readonly remaining: number;
-  /** The score of a genome that was scored. */
-  scoreOf(genome: Genome): number | undefined;
-  /** Whether the genome of a key was scored. */
-  isScored(key: number): boolean;
+  /** The score of the genome of a key; NaN where it was not scored. */
+  scoreOf(key: number): number;
   /**
    * Scores those genomes that are new and meet every constraint, in order, as far as the budget goes.
    * Constraints are checked first, so nothing infeasible costs an evaluation.
    * @returns those that were scored
    */
-  score(genomes: readonly Genome[]): Promise<Scored[]>;
+  score(genomes: readonly Keyed[]): Promise<Scored[]>;
   /**
    * What changes of each genome are guessed to gain: by the objective's slopes there, which are asked once for each, else by what was
    * learned from all scores so far.
    * @returns in order; fewer where the budget ends
    */
-  guesses(genomes: readonly Genome[]): Promise<readonly Guess[]>;
+  guesses(genomes: readonly Keyed[]): Promise<readonly Guess[]>;
 }
 
 export interface ScorerParts {
@@ -94,23 +91,22 @@ interface KnownSlopes {
   /** How many were asked. */
   readonly count: number;
   /** Guesses around genomes, in order. @param most that may be asked; at the first that is then not known it ends */
-  guesses(genomes: readonly Genome[], most: number): Promise<readonly Guess[]>;
+  guesses(genomes: readonly Keyed[], most: number): Promise<readonly Guess[]>;
 }
 
-function keepSlopes(genetics: Genetics, asked: SlopesAsked): KnownSlopes {
+function keepSlopes(asked: SlopesAsked): KnownSlopes {
   const slopes = new Map<number, Float32Array>();
   return {
     get count() {
       return slopes.size;
     },
     guesses: async (genomes, most) => {
-      const keys = genomes.map((genome) => genomeKey(genetics, genome));
       const fresh = new Map<number, Genome>();
-      for (const [i, key] of keys.entries()) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genomes[i]!);
+      for (const { genome, key } of genomes) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genome);
       const rows = fresh.size === 0 ? [] : await asked.rows([...fresh.values()]);
       for (const [i, key] of [...fresh.keys()].entries()) slopes.set(key, rows[i]!);
-      const end = keys.findIndex((key) => !slopes.has(key));
-      return keys.slice(0, end < 0 ? keys.length : end).map((key) => asked.guess(slopes.get(key)!));
+      const end = genomes.findIndex(({ key }) => !slopes.has(key));
+      return genomes.slice(0, end < 0 ? genomes.length : end).map(({ key }) => asked.guess(slopes.get(key)!));
     },
   };
 }
@@ -122,19 +118,17 @@ export function makeScorer(parts: ScorerParts): Scorer {
   const learned = asked.slopes === undefined ? makeSurrogate(genetics) : undefined;
   const scores = makeScoreTable();
   let batch = 0;
-  const known = asked.slopes && keepSlopes(genetics, asked.slopes);
+  const known = asked.slopes && keepSlopes(asked.slopes);
   const remaining = (): number => budget - scores.scored - SLOPES_COUNT_AS * (known?.count ?? 0);
-  /** New genomes of a batch that meet the constraints, each once, as far as the budget goes, with their keys. */
-  const chosenOf = (genomes: readonly Genome[]): { genomes: Genome[]; keys: number[] } => {
+  /** New genomes of a batch that meet the constraints, each once, as far as the budget goes. */
+  const chosenOf = (genomes: readonly Keyed[]): Keyed[] => {
     batch++;
-    const chosen = { genomes: [] as Genome[], keys: [] as number[] };
+    const chosen: Keyed[] = [];
     const most = remaining();
-    for (const genome of genomes) {
-      if (chosen.genomes.length >= most) break;
-      const key = genomeKey(genetics, genome);
-      if (!Number.isNaN(scores.get(key)) || !scores.mark(key, batch) || !limits.meets(genome)) continue;
-      chosen.genomes.push(genome);
-      chosen.keys.push(key);
+    for (const each of genomes) {
+      if (chosen.length >= most) break;
+      if (!scores.mark(each.key, batch) || !limits.meets(each.genome)) continue;
+      chosen.push(each);
     }
     return chosen;
   };
@@ -148,24 +142,21 @@ export function makeScorer(parts: ScorerParts): Scorer {
     get remaining() {
       return remaining();
     },
-    scoreOf: (genome) => {
-      const score = scores.get(genomeKey(genetics, genome));
-      return Number.isNaN(score) ? undefined : score;
-    },
-    isScored: (key) => !Number.isNaN(scores.get(key)),
-    score: async (genomes) => {
-      const chosen = chosenOf(genomes);
-      if (chosen.keys.length === 0) return [];
-      const found = await asked.score(chosen.genomes);
-      const count = chosen.keys.length;
+    scoreOf: scores.get,
+    score: async (offered) => {
+      const chosen = chosenOf(offered);
+      if (chosen.length === 0) return [];
+      const genomes = chosen.map(({ genome }) => genome);
+      const found = await asked.score(genomes);
+      const count = chosen.length;
       invariant(found.length === count, () => `${count} architectures were scored with ${found.length} numbers`);
-      const costs = limits.axis.of(chosen.genomes);
-      return chosen.genomes.map((genome, i) => {
+      const costs = limits.axis.of(genomes);
+      return chosen.map(({ genome, key }, i) => {
         const score = found[i]!;
         invariant(Number.isFinite(score), () => `the objective scored an architecture with ${score}`);
-        scores.set(chosen.keys[i]!, score);
+        scores.set(key, score);
         learned?.learn(genome, score);
-        return { genome, score, cost: costs[i]! };
+        return { genome, key, score, cost: costs[i]! };
       });
     },
     guesses: async (genomes) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import { type Changes, makeLookAround, NO_GENE } from '../../../src/search/changes.js';
-import { combine } from '../../../src/search/combine.js';
+import { makeCombine } from '../../../src/search/combine.js';
 import { type Genetics, type Genome, genomeKey, normalize, randomGenome, toArch } from '../../../src/search/genome.js';
 import type { Constraint } from '../../../src/search/types.js';
 import type { SearchSpace } from '../../../src/space/types.js';
@@ -80,6 +80,19 @@ function* around({ space, constraints }: Look, seed: number, rounds: number): Ge
 const sumsOf = (genetics: Genetics, made: readonly Genome[], all: ReadonlyMap<number, Combination>): number[] =>
   made.map((genome) => all.get(genomeKey(genetics, genome))?.gain ?? Number.NaN);
 const nothing = (): boolean => false;
+
+/** What is combined, once; the keys that come with it are right. */
+function combine(
+  genetics: Genetics,
+  changes: Changes,
+  asked: { readonly count: number; readonly width: number },
+  isKnown: (key: number) => boolean,
+): Genome[] {
+  const made = makeCombine(genetics, asked)(changes, isKnown);
+  expect(made.map(({ key }) => key)).toEqual(made.map(({ genome }) => genomeKey(genetics, genome)));
+  return made.map(({ genome }) => genome);
+}
+
 /** More than there are combinations in a tiny space, so that none is cut. */
 const ALL = 5_000;
 const LOOKS: readonly (readonly [string, Look])[] = [
@@ -98,14 +111,14 @@ const LOOKS: readonly (readonly [string, Look])[] = [
 
 describe.each(LOOKS)('combinations of changes under %s', (_, look) => {
   it.each([
-    ['pairs', false, 2],
-    ['threes', true, 3],
-  ] as const)('up to %s are those of brute force, best first', (__, withThrees, most) => {
+    ['pairs', 0, 2],
+    ['threes', 24, 3],
+  ] as const)('up to %s are those of brute force, best first', (__, width, most) => {
     let offered = 0;
     for (const [genetics, changes] of around(look, 50, 30)) {
       expect(changes.count).toBeLessThanOrEqual(24); // the third change may be any: nothing is cut
       const expected = bruteForce(genetics, changes, most, changes.count);
-      const made = combine(genetics, changes, { count: ALL, withThrees }, nothing);
+      const made = combine(genetics, changes, { count: ALL, width }, nothing);
       expect(sumsOf(genetics, made, expected)).toEqual([...expected.values()].map(({ gain }) => gain));
       expect(new Set(made.map((genome) => genomeKey(genetics, genome))).size).toBe(made.length);
       for (const genome of made) expect(normalize(genetics, genome.slice())).toEqual(genome);
@@ -114,11 +127,11 @@ describe.each(LOOKS)('combinations of changes under %s', (_, look) => {
     expect(offered).toBeGreaterThan(20);
   });
 
-  it.each([false, true])('that are cut at twelve are the best, without a gap (threes: %s)', (withThrees) => {
+  it.each([0, 24])('that are cut at twelve are the best, without a gap (threes among the first %i)', (width) => {
     let [made, possible] = [0, 0];
     for (const [genetics, changes] of around(look, 90, 40)) {
-      const expected = bruteForce(genetics, changes, withThrees ? 3 : 2, changes.count);
-      const first = combine(genetics, changes, { count: 12, withThrees }, nothing);
+      const expected = bruteForce(genetics, changes, width > 0 ? 3 : 2, changes.count);
+      const first = combine(genetics, changes, { count: 12, width }, nothing);
       const best = [...expected.values()].slice(0, 12).map(({ gain }) => gain);
       expect(sumsOf(genetics, first, expected)).toEqual(best.slice(0, first.length));
       made += first.length;
@@ -132,26 +145,26 @@ describe.each(LOOKS)('combinations of changes under %s', (_, look) => {
     for (const [genetics, changes] of around(look, 130, 20)) {
       const expected = bruteForce(genetics, changes, 3, changes.count);
       const isKnown = (key: number): boolean => key % 3 === 0;
-      const made = combine(genetics, changes, { count: ALL, withThrees: true }, isKnown);
+      const made = combine(genetics, changes, { count: ALL, width: 24 }, isKnown);
       const left = [...expected].filter(([key]) => !isKnown(key)).map(([, { gain }]) => gain);
       expect(sumsOf(genetics, made, expected)).toEqual(left);
       expect(made.some((genome) => isKnown(genomeKey(genetics, genome)))).toBe(false);
-      expect(combine(genetics, changes, { count: ALL, withThrees: true }, () => true)).toEqual([]);
+      expect(combine(genetics, changes, { count: ALL, width: 24 }, () => true)).toEqual([]);
     }
   });
 });
 
 describe('combinations around centers of the published space', () => {
-  it('of three changes have two among the 24 of the highest gain', () => {
+  it('of three changes have two among the 16 of the highest gain', () => {
     const look = { space: MBV3_W10, constraints: [whole(MBV3_W10, 55)] };
     let longest = 0;
     for (const [genetics, changes] of around(look, 170, 6)) {
       const { count, genes } = changes;
       const nothingAt = genes.subarray(0, count).indexOf(NO_GENE);
-      const width = nothingAt < 24 ? 23 : 24; // to change nothing may be one of the 24
+      const width = nothingAt < 16 ? 15 : 16; // to change nothing may be one of the 16
       const most = bruteForce(genetics, changes, 3, count);
       const least = bruteForce(genetics, changes, 3, width);
-      const made = combine(genetics, changes, { count: 200, withThrees: true }, nothing);
+      const made = combine(genetics, changes, { count: 200, width: 16 }, nothing);
       const sums = sumsOf(genetics, made, most);
       expect(sums).not.toContain(Number.NaN);
       const firsts = [...least.values()].slice(0, 100).map(({ gain }) => gain);
@@ -169,7 +182,7 @@ describe('limits that add up', () => {
     const found = { kept: [] as number[], broken: [] as number[] };
     for (const [genetics, changes] of around(look, seed, 40)) {
       const { slots } = genetics;
-      const made = combine(genetics, changes, { count: 300, withThrees: true }, nothing);
+      const made = combine(genetics, changes, { count: 300, width: 24 }, nothing);
       const isOfBlocks = (genome: Genome): boolean =>
         genome.every((value, gene) => gene < slots || value === changes.center[gene]);
       const archs = made.filter(isOfBlocks).map((genome) => toArch(genetics, genome));
@@ -198,7 +211,7 @@ describe('limits that add up', () => {
     for (const [genetics, changes] of around({ space, constraints: [peak] }, 230, 60)) {
       const peakOf = (genome: Genome): number => peak.cost([toArch(genetics, genome)])[0]!;
       if (peakOf(changes.center) > peak.max) continue;
-      const made = combine(genetics, changes, { count: 12, withThrees: true }, nothing);
+      const made = combine(genetics, changes, { count: 12, width: 24 }, nothing);
       const ofBlocks = made.filter((genome) =>
         genome.every((value, gene) => gene < genetics.slots || value === changes.center[gene]),
       );
@@ -210,7 +223,7 @@ describe('limits that add up', () => {
 
   it('that no combination mends give nothing', () => {
     for (const [genetics, changes] of around({ space: MBV3_W10, constraints: [whole(MBV3_W10, 5)] }, 250, 5)) {
-      expect(combine(genetics, changes, { count: 12, withThrees: true }, nothing)).toEqual([]);
+      expect(combine(genetics, changes, { count: 12, width: 24 }, nothing)).toEqual([]);
     }
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import { propose } from '../../../src/search/climb.js';
-import { makeGenetics, randomGenome, toArch } from '../../../src/search/genome.js';
+import { keyed, makeGenetics, randomGenome, toArch } from '../../../src/search/genome.js';
 import { makeLimits } from '../../../src/search/limits.js';
 import type { SearchOptions } from '../../../src/search/result.js';
 import { startRun, takeIn } from '../../../src/search/run.js';
@@ -15,7 +15,7 @@ import { describeWith, limitOn } from './toy-objective.js';
 const space = bundledSpace();
 const genetics = makeGenetics(space, space.resolutions);
 const rng = makeRng(81);
-const draw = (count: number) => Array.from({ length: count }, () => randomGenome(genetics, rng));
+const draw = (count: number) => Array.from({ length: count }, () => keyed(genetics, randomGenome(genetics, rng)));
 const toy = () => encodedToy(space, { seed: 5, hidden: 10 });
 
 function scorerOf(budget: number, constraints: readonly Constraint[] = []) {
@@ -34,14 +34,17 @@ describe('a scorer', () => {
     expect(guesses.length).toBe(8);
     expect(scorer.evaluations).toBe(16);
     for (const [index, center] of centers.entries()) {
-      const rows = encodeArchs(space, [toArch(genetics, center), ...others.map((each) => toArch(genetics, each))]);
+      const rows = encodeArchs(
+        space,
+        [center, ...others].map(({ genome }) => toArch(genetics, genome)),
+      );
       const features = rows.length / (1 + others.length);
       const slopes = await toy().encoded.slopes(rows.subarray(0, features));
       others.forEach((other, at) => {
         let expected = 0;
         for (let i = 0; i < features; i++) expected += slopes[i]! * (rows[(1 + at) * features + i]! - rows[i]!);
         const guess = guesses[index]!;
-        expect(guess.of(other) - guess.of(center)).toBeCloseTo(expected, 12); // float64 sums of some 40 numbers below 1
+        expect(guess.of(other.genome) - guess.of(center.genome)).toBeCloseTo(expected, 12); // float64 sums of some 40 numbers below 1
       });
     }
   });
@@ -78,11 +81,11 @@ describe('a scorer', () => {
     const genomes = draw(60);
     const first = await scorer.score([...genomes, ...genomes]);
     const again = await scorer.score(genomes);
-    const archs = genomes.map((genome) => toArch(genetics, genome));
+    const archs = genomes.map(({ genome }) => toArch(genetics, genome));
     const costs = limit.cost(archs);
     const scores = await toy().score(archs);
     const expected = genomes
-      .map((genome, i) => ({ genome, score: scores[i]!, cost: costs[i]! }))
+      .map((each, i) => ({ ...each, score: scores[i]!, cost: costs[i]! }))
       .filter(({ cost }) => cost <= limit.max);
     expect(expected.length).toBeGreaterThan(5);
     expect(expected.length).toBeLessThan(55);
@@ -90,8 +93,8 @@ describe('a scorer', () => {
     expect(again).toEqual([]);
     expect(scorer.evaluations).toBe(expected.length);
     expect(objective.asked.scores.length).toBe(expected.length);
-    genomes.forEach((genome, i) => {
-      expect(scorer.scoreOf(genome)).toBe(costs[i]! <= limit.max ? scores[i] : undefined);
+    genomes.forEach(({ key }, i) => {
+      expect(scorer.scoreOf(key)).toBe(costs[i]! <= limit.max ? scores[i] : Number.NaN);
     });
   });
 });
@@ -116,9 +119,9 @@ describe('what a climb proposes', () => {
     let [most, count] = [0, 0];
     for (const center of draw(60)) {
       const [guess] = await run.scorer.guesses([center]);
-      for (const genome of propose(run, { center, ceiling, best: undefined, fruitless: 0 }, guess!)) {
-        const isOfBlocks = genome.every((value, gene) => gene < genetics.slots || value === center[gene]);
-        if (genome === center || !isOfBlocks) continue;
+      for (const { genome, key } of propose(run, { center, ceiling, best: undefined, fruitless: 0 }, guess!)) {
+        const isOfBlocks = genome.every((value, gene) => gene < genetics.slots || value === center.genome[gene]);
+        if (key === center.key || !isOfBlocks) continue;
         most = Math.max(most, macs.cost([toArch(genetics, genome)])[0]!);
         count++;
       }
