@@ -151,17 +151,19 @@ function addOtherChanges(
   const here = guess.of(center);
   const isAsked = limits.some(({ cost }) => cost.additive === undefined);
   const made: Genome[] = [];
-  const isDepth = (gene: number): boolean => gene >= genetics.slots && gene < genetics.slots + genetics.depths.length;
+  const others = genetics.slots + genetics.depths.length; // widths and the resolution, which leave the blocks as they are
+  const isDepth = (gene: number): boolean => gene >= genetics.slots && gene < others;
   changed.set(center);
   for (let gene = from; gene < genetics.length; gene++) {
     for (let value = 0; value < genetics.values[gene]!; value++) {
       if (value === center[gene]) continue;
       if (isDepth(gene)) changed.set(center); // the blocks that another depth lacks come back
       changed[gene] = value;
-      if (normalize(genetics, changed)[gene] !== value) break; // the gene's slot is inactive
+      if (gene < others && normalize(genetics, changed)[gene] !== value) break; // the gene's slot is inactive
       if (!allowed.every((blocks) => areAllowed(genetics, changed, blocks))) continue;
       const at = append(lists, gene, value);
-      lists.gains[at] = guess.of(changed) - here;
+      lists.gains[at] =
+        gene < others ? guess.of(changed) - here : guess.worth(gene, value) - guess.worth(gene, center[gene]!);
       for (let limit = 0; limit < limits.length; limit++) {
         lists.added[limit]![at] = (limits[limit]!.cost.additive?.of(changed) ?? 0) - costs[limit]!;
       }

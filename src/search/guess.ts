@@ -5,6 +5,8 @@ import { endOfActive, type Genetics, type Genome } from './genome.js';
 export interface Guess {
   /** A guess of the score, up to a constant. */
   of(genome: Genome): number;
+  /** What a value of a gene after those of blocks and depths adds to that: of a width or the resolution. */
+  worth(gene: number, value: number): number;
   /** Writes what each choice in an active slot is guessed to gain. @param hasNext whether the slot after it is active in the same stage */
   gains(genome: Genome, slot: number, hasNext: boolean, out: Float64Array): void;
 }
@@ -78,6 +80,10 @@ export function makeEncoder(genetics: Genetics, resolutions: readonly number[]):
           if (feature !== NONE) sum += slopes[feature]!;
         }
         return sum;
+      },
+      worth: (gene, value) => {
+        const feature = others[gene - slots]![value]!;
+        return feature === NONE ? 0 : slopes[feature]!;
       },
       gains: (genome, slot, _hasNext, out) => {
         const first = slot * choices.count;

@@ -15,6 +15,29 @@ export interface Surrogate extends Guess {
   learn(genome: Genome, score: number): void;
 }
 
+/** Of each genome that was learned its score and the indices of its weights, a row each; the row after the last is for guesses. */
+interface Log {
+  readonly capacity: number;
+  readonly active: Int32Array;
+  readonly used: Uint16Array;
+  readonly scores: Float64Array;
+}
+
+/** A log with room for so many rows, beginning with those of another one. */
+function makeLog(capacity: number, stride: number, before?: Log): Log {
+  const log = {
+    capacity,
+    active: new Int32Array((capacity + 1) * stride),
+    used: new Uint16Array(capacity + 1),
+    scores: new Float64Array(capacity + 1),
+  };
+  if (before === undefined) return log;
+  log.active.set(before.active);
+  log.used.set(before.used);
+  log.scores.set(before.scores);
+  return log;
+}
+
 /** A surrogate that knows nothing yet. */
 export function makeSurrogate(genetics: Genetics): Surrogate {
   const { slots, offsets, choices } = genetics;
@@ -24,37 +47,45 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
   const weights = new Float64Array(pairs + slots * count * count);
   const isFirst = new Uint8Array(slots);
   for (const offset of offsets) isFirst[offset] = 1;
-  const known: { readonly genome: Genome; readonly score: number }[] = [];
   let mean = Number.NaN;
   let draw = 1;
-
-  /** Indices of the weights in use. */
-  const active = new Int32Array(slots + genetics.length);
-  const collect = (genome: Genome): number => {
-    let used = 0;
-    for (let gene = slots; gene < genetics.length; gene++) active[used++] = gene * geneStride + genome[gene]!;
+  const stride = slots + genetics.length;
+  let log = makeLog(1024, stride);
+  let known = 0;
+  /** Writes the indices of a genome's weights into a row. */
+  const collect = (genome: Genome, row: number): void => {
+    const { active, used } = log;
+    let at = row * stride;
+    for (let gene = slots; gene < genetics.length; gene++) active[at++] = gene * geneStride + genome[gene]!;
     for (let stage = 0; stage + 1 < offsets.length; stage++) {
       const first = offsets[stage]!;
       const end = endOfActive(genetics, genome, stage);
       for (let slot = first; slot < end; slot++) {
-        active[used++] = slot * geneStride + genome[slot]!;
-        if (slot > first) active[used++] = pairs + (slot * count + genome[slot - 1]!) * count + genome[slot]!;
+        active[at++] = slot * geneStride + genome[slot]!;
+        if (slot > first) active[at++] = pairs + (slot * count + genome[slot - 1]!) * count + genome[slot]!;
       }
     }
-    return used;
+    used[row] = at - row * stride;
   };
-  const sum = (used: number): number => {
+  const sum = (row: number): number => {
+    const { active, used } = log;
     let total = mean;
-    for (let i = 0; i < used; i++) total += weights[active[i]!]!;
+    const end = row * stride + used[row]!;
+    for (let i = row * stride; i < end; i++) total += weights[active[i]!]!;
     return total;
   };
-  const update = (genome: Genome, score: number): void => {
-    const used = collect(genome);
-    const step = (STEP * (score - sum(used))) / used;
-    for (let i = 0; i < used; i++) weights[active[i]!] = weights[active[i]!]! + step;
+  const update = (row: number): void => {
+    const { active, used, scores } = log;
+    const step = (STEP * (scores[row]! - sum(row))) / used[row]!;
+    const end = row * stride + used[row]!;
+    for (let i = row * stride; i < end; i++) weights[active[i]!] = weights[active[i]!]! + step;
   };
   return {
-    of: (genome) => sum(collect(genome)),
+    of: (genome) => {
+      collect(genome, known);
+      return sum(known);
+    },
+    worth: (gene, value) => weights[gene * geneStride + value]!,
     gains: (genome, slot, hasNext, out) => {
       const now = genome[slot]!;
       const own = slot * geneStride;
@@ -71,12 +102,13 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
     },
     learn: (genome, score) => {
       if (Number.isNaN(mean)) mean = score;
-      update(genome, score);
-      known.push({ genome, score });
+      if (known === log.capacity) log = makeLog(2 * known, stride, log);
+      collect(genome, known);
+      log.scores[known] = score;
+      update(known++);
       for (let replay = 0; replay < REPLAYS; replay++) {
         draw = (Math.imul(draw, 1664525) + 1013904223) >>> 0; // Numerical Recipes' generator: which ones does not matter
-        const { genome: earlier, score: its } = known[Math.floor((draw / 2 ** 32) * known.length)]!;
-        update(earlier, its);
+        update(Math.floor((draw / 2 ** 32) * known));
       }
     },
   };

@@ -126,6 +126,10 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
           if (choice !== genome[slot] && gains[choice] !== 0) compared++;
         }
       }
+      for (const { gene, changed } of otherChanges(genetics, genome)) {
+        const gain = guess.worth(gene, changed[gene]!) - guess.worth(gene, genome[gene]!);
+        expect(gain).toBe(dot(rowOf(subject, genetics, changed), slopes) - here);
+      }
     }
     expect(compared).toBeGreaterThan(50);
   });
@@ -159,6 +163,13 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
   });
 });
 
+/** A genome with each other value of each gene after those of blocks and depths. */
+function otherChanges({ slots, depths, length, values }: Genetics, genome: Genome) {
+  return Array.from({ length: length - slots - depths.length }, (_, index) => slots + depths.length + index).flatMap(
+    (gene) => Array.from({ length: values[gene]! }, (_, value) => ({ gene, changed: genome.with(gene, value) })),
+  );
+}
+
 describe('a surrogate', () => {
   it('says of a choice what it says of the changed genome, blocks before and behind included', () => {
     for (const space of [tinySpace(), MBV3_W10]) {
@@ -179,6 +190,10 @@ describe('a surrogate', () => {
             expect(gains[choice]).toBeCloseTo(surrogate.of(changed) - here, 10); // sums of some 50 weights of about 1
             largest = Math.max(largest, Math.abs(gains[choice]!));
           }
+        }
+        for (const { gene, changed } of otherChanges(genetics, genome)) {
+          const gain = surrogate.worth(gene, changed[gene]!) - surrogate.worth(gene, genome[gene]!);
+          expect(gain).toBeCloseTo(surrogate.of(changed) - here, 10);
         }
       }
       expect(largest).toBeGreaterThan(0.01);
