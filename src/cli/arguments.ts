@@ -2,6 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { BespokeError } from '../common/errors.js';
 
+/** What `--calibration-images` means. */
+export const CALIBRATION_IMAGES = 'how many of them (default: up to 2,000, in 64 MiB)';
+
 /** Exit codes that a build can act on (docs/ci.md). */
 export const EXIT = { done: 0, failed: 1, inconclusive: 2, usage: 3 } as const;
 

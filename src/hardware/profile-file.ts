@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Check, isAscending, isNumber, isNumbers, isText } from '../common/checks.js';
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson, type Sha256, sha256 } from '../common/hash.js';
 import type { LatencyProfile } from './types.js';
@@ -32,13 +33,7 @@ export function profileRevision(profile: ProfileFigures): Sha256 {
   return sha256(canonicalJson(figures));
 }
 
-type Check = (value: unknown) => boolean;
-const isText: Check = (value) => typeof value === 'string' && value !== '';
-const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isPositive: Check = (value) => isNumber(value) && (value as number) > 0; // isNumber holds
-const isNumbers: Check = (value) => Array.isArray(value) && value.length > 0 && value.every(isNumber);
-const isAscending: Check = (value) =>
-  isNumbers(value) && (value as number[]).every((x, i, all) => i === 0 || x >= all[i - 1]!); // isNumbers holds
 const oneOf =
   (...values: readonly string[]): Check =>
   (value) =>

@@ -1,3 +1,4 @@
+import { isAscending, isNumber, isText } from '../common/checks.js';
 import { BespokeError } from '../common/errors.js';
 import type { PredictorQuality } from './quality.js';
 
@@ -56,12 +57,7 @@ export type CardFacts = Omit<TrainedCard, DerivedFields> | Omit<ImportedCard, De
 
 type Rules<T> = Record<keyof T, (value: unknown) => boolean>;
 
-const isNumber = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value);
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0; // isSafeInteger is true of numbers alone
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
-const isNumbers = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isNumber);
-const isAscending = (value: unknown): boolean =>
-  isNumbers(value) && (value as number[]).every((x, i, all) => i === 0 || x >= all[i - 1]!); // isNumbers holds
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const QUALITY_FIELDS = [

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { integerList, positiveInteger, wholeNumber } from '../arguments.js';
+import { CALIBRATION_IMAGES, integerList, positiveInteger, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 
 interface SupernetOptions extends CommandOptions {
@@ -13,7 +13,6 @@ interface SupernetOptions extends CommandOptions {
 }
 
 const CALIBRATION = 'folder of images that sub-networks are calibrated on; they go into the bundle';
-const CALIBRATION_IMAGES = 'how many of them (default: up to 2,000, in 64 MiB)';
 
 /** `supernet import`: published checkpoints in. */
 export function addSupernetImport(supernet: Command): void {

@@ -1,5 +1,13 @@
 import type { Command } from 'commander';
-import { fraction, jobEvaluationCount, jobSeconds, label, positiveInteger, positiveNumber } from '../arguments.js';
+import {
+  CALIBRATION_IMAGES,
+  fraction,
+  jobEvaluationCount,
+  jobSeconds,
+  label,
+  positiveInteger,
+  positiveNumber,
+} from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { run } from '../invoke.js';
 import {
@@ -69,7 +77,7 @@ function addSpecialize(program: Command): void {
       '--calibration <dir>',
       'folder of images, for a bundle that has none to calibrate with; they go into the bundle',
     )
-    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger);
+    .option('--calibration-images <n>', CALIBRATION_IMAGES, positiveInteger);
   withExportFlags(command).action(specialize);
 }
 

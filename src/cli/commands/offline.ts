@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { BespokeError } from '../../common/errors.js';
-import { positiveInteger } from '../arguments.js';
+import { CALIBRATION_IMAGES, positiveInteger } from '../arguments.js';
 import { type ExportFlags, exportOf, withExportFlags } from '../export-flags.js';
 import { type CommandOptions, run } from '../invoke.js';
 import { constraintsOf, type SearchFlags, searchOf, withSearch } from '../limits.js';
@@ -22,7 +22,7 @@ export function addOffline(program: Command): void {
     .requiredOption('--arch <file>', 'JSON of the architecture; - reads standard input')
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
     .option('--calibrate <dir>', "folder of images to calibrate with (default: the bundle's own)")
-    .option('--calibration-images <n>', 'how many of them (default: up to 2,000, in 64 MiB)', positiveInteger);
+    .option('--calibration-images <n>', CALIBRATION_IMAGES, positiveInteger);
   withExportFlags(extract).action(
     run<ExtractOptions>(async ({ terminal, config }, options) => {
       const exported = exportOf(options);
