@@ -21,13 +21,15 @@ import { recordOfBundle } from '../src/train/data-record.js';
 import { progressPrinter } from '../src/train/progress-line.js';
 import { readBundleTrainingData } from '../src/train/single-net-data.js';
 import { recordedTarget } from '../src/train/training-data.js';
-import { measureAll } from './one-training/measure.js';
-import { runParts } from './one-training/parts.js';
+import { measureAll, trainingsToRecord } from './one-training/measure.js';
+import { aloneTermsOf, runParts } from './one-training/parts.js';
 import { makePlan, type PlanOptions, readPlan, writePlan } from './one-training/plan.js';
+import { formatRecorded, mergeRecorded, onTerms, readOrBegin, readRecorded } from './one-training/recorded.js';
 import { figuresOf, lineOf, tableOf } from './one-training/table.js';
 
 /** Progress of one part in a log: a line every so many ms. */
 const QUIET_MS = 60_000;
+const ALONE_RECIPE = 'scripts/recipes/alone.json';
 
 interface Common {
   readonly supernet: string;
@@ -75,6 +77,9 @@ async function run({ supernet, out, data, part, minutes, recipe, ...rest }: RunO
 interface TableOptions extends Common {
   readonly naive?: string;
   readonly training?: string;
+  readonly recorded?: string;
+  readonly record?: string;
+  readonly recipe: string;
   readonly evaluations: number;
   readonly figures?: string;
   readonly into?: string;
@@ -94,26 +99,28 @@ function intoPage(path: string, text: string): void {
   );
 }
 
-async function table({
-  supernet,
-  out,
-  data,
-  naive,
-  training,
-  evaluations,
-  figures,
-  into,
-}: TableOptions): Promise<void> {
+async function table({ supernet, out, recipe, recorded, record, ...options }: TableOptions): Promise<void> {
+  const { naive, training, evaluations, figures, into } = options;
   const bundle = await bundleOf(supernet);
-  const source = await imagesOf(data, bundle);
+  const source = await imagesOf(options.data, bundle);
   if (source.test === undefined) throw new BespokeError('invalid-request', `${source.dir} has no test images`);
+  const plan = readPlan(out, bundle);
+  const data = recordOfBundle(bundle, source);
+  const terms = () => aloneTermsOf(plan, recipe, bundle.supernet.space);
+  // Read before anything is measured, so that a bad file costs no time.
+  const from = recorded === undefined ? undefined : onTerms(readRecorded(recorded, data.fingerprint), terms());
+  const to = record === undefined ? undefined : readOrBegin(record, data.fingerprint);
   const everyImage = Array.from({ length: source.test.labels.length }, (_, index) => index);
-  const { images: test } = await source.test.read(everyImage, recordedTarget(recordOfBundle(bundle, source)));
+  const { images: test } = await source.test.read(everyImage, recordedTarget(data));
   const measured = await measureAll({
-    ...{ dir: out, plan: readPlan(out, bundle), bundle, trainingDir: training, test, evaluations },
+    ...{ dir: out, plan, bundle, trainingDir: training, test, evaluations },
     naive: naive === undefined ? undefined : await bundleOf(naive),
+    recorded: from,
     onNet: (net) => console.error(lineOf(net)),
   });
+  if (record !== undefined && to !== undefined) {
+    writeFileSync(record, formatRecorded(mergeRecorded(to, trainingsToRecord(out, plan, measured))));
+  }
   const text = tableOf(measured);
   const figureDir = figures ?? out;
   mkdirSync(figureDir, { recursive: true });
@@ -141,7 +148,7 @@ subcommand('plan', 'draw the networks and list the trainings')
   .option('--finetune-minutes <m>', 'minutes of a fine-tuning (default: 25)', positiveNumber)
   .action(plan);
 subcommand('run', 'run the parts that have no result yet')
-  .option('--recipe <file>', 'how networks are trained alone', 'scripts/recipes/alone.json')
+  .option('--recipe <file>', 'how networks are trained alone', ALONE_RECIPE)
   .option('--finetune-recipe <file>', 'how networks are fine-tuned', 'scripts/recipes/finetune.json')
   .option('--part <ids...>', 'only these parts')
   .option('--minutes <m>', 'stop, resumably, after so much time', positiveNumber)
@@ -151,6 +158,12 @@ subcommand('run', 'run the parts that have no result yet')
 subcommand('table', 'score everything on the test images, once, and write table and figures')
   .option('--naive <id>', 'bundle of a supernet trained by scripts/recipes/naive.json')
   .option('--training <dir>', "folder of the supernet's training run, for its cost")
+  .option(
+    '--recorded <file>',
+    'trainings alone to use where this folder has none, such as docs/figures/trained-alone.json',
+  )
+  .option('--record <file>', "the same kind of file, to put this folder's trainings alone into")
+  .option('--recipe <file>', 'how networks are trained alone: recorded ones have to agree', ALONE_RECIPE)
   .option('--evaluations <n>', 'evaluations of the search whose cost is measured', positiveInteger, 50_000)
   .option('--figures <dir>', 'where the SVG files go (default: --out)')
   .option('--into <file>', 'page whose part between the one-training markers becomes the table')

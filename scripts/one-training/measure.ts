@@ -9,13 +9,16 @@ import { loadPredictor } from '../../src/predictors/predictor.js';
 import { machineLockDir, withMeasurementLock } from '../../src/runtime/measurement-lock.js';
 import { runtimeVersion } from '../../src/runtime/session.js';
 import { search } from '../../src/search/search.js';
+import { canonicalArch } from '../../src/space/arch.js';
 import { makeCostTable } from '../../src/space/cost-table.js';
 import { deliver } from '../../src/specialize/deliver.js';
 import { describeArchs } from '../../src/specialize/describe.js';
 import type { Bundle } from '../../src/supernet/types.js';
 import type { ImageSet } from '../../src/tensor/image-set.js';
 import { VERSION } from '../../src/version.js';
-import type { Plan, PlanNet } from './plan.js';
+import { deliverUntrained } from './alone.js';
+import { netOf, type Plan, type PlanNet } from './plan.js';
+import { findRecorded, type Recorded, type RecordedMeans, type RecordedTraining } from './recorded.js';
 import { type PartResult, readResults } from './results.js';
 
 /** A trained model of a part, scored on the test images. */
@@ -26,6 +29,14 @@ export interface MeasuredPart {
   readonly epochs: number;
   /** How far held-out top-1 rose over the last tenth of training; undefined where it was not looked at often enough. */
   readonly lastTenth?: number;
+}
+
+/** A training alone: of the run folder, or a recorded one, of which less may be known. */
+export interface MeasuredAlone
+  extends Pick<MeasuredPart, 'seed' | 'testTop1' | 'lastTenth'>,
+    Partial<Pick<MeasuredPart, 'cpuSeconds' | 'epochs'>> {
+  /** When and where; absent: it is of the run folder. */
+  readonly recorded?: Pick<RecordedTraining, 'measuredAt' | 'device'>;
 }
 
 /** One network with everything that was measured of it; test top-1 in 0..1. */
@@ -40,7 +51,7 @@ export interface MeasuredNet {
   readonly supernetTop1?: number;
   /** Cut from the supernet that was trained without shrinking or distillation. */
   readonly naiveTop1?: number;
-  readonly alone: readonly MeasuredPart[];
+  readonly alone: readonly MeasuredAlone[];
   readonly finetuned?: MeasuredPart;
 }
 
@@ -59,6 +70,8 @@ export interface Measured {
   readonly supernet: Plan['supernet'];
   readonly testImages: number;
   readonly nets: readonly MeasuredNet[];
+  /** Of the recorded trainings without processor time. */
+  readonly recordedMeans?: RecordedMeans;
   readonly cost?: MeasuredCost;
   readonly device: string;
   readonly versions: Readonly<Record<'bespoke' | 'onnxruntime' | 'node', string>>;
@@ -70,6 +83,8 @@ export interface MeasureOptions {
   readonly plan: Plan;
   readonly bundle: Bundle;
   readonly naive: Bundle | undefined;
+  /** Trainings alone that stand in for those the folder has no result of; on the plan's images, by its recipe. */
+  readonly recorded?: Recorded | undefined;
   /** Folder of the supernet's training run. */
   readonly trainingDir: string | undefined;
   readonly test: ImageSet;
@@ -101,6 +116,28 @@ async function measuredPart(options: MeasureOptions, result: PartResult): Promis
   return { seed, testTop1: top1, cpuSeconds, epochs, ...(lastTenth === undefined ? {} : { lastTenth }) };
 }
 
+function ofRecord({ seed, testTop1, cpuSeconds, lastTenth, measuredAt, device }: RecordedTraining): MeasuredAlone {
+  return {
+    ...{ seed, testTop1, recorded: { measuredAt, device } },
+    ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
+    ...(lastTenth === undefined ? {} : { lastTenth }),
+  };
+}
+
+/** A network's trainings alone in the plan's order: each from the folder, or else as it is recorded. */
+async function trainingsAlone(options: MeasureOptions, net: PlanNet): Promise<readonly MeasuredAlone[]> {
+  const { dir, plan, recorded } = options;
+  const results = readResults(dir);
+  const trainings: MeasuredAlone[] = [];
+  for (const { id, seed } of plan.parts.filter((part) => part.kind === 'alone' && part.net === net.id)) {
+    const result = results.find(({ part }) => part === id);
+    const kept = recorded === undefined ? undefined : findRecorded(recorded, net, seed);
+    if (result !== undefined) trainings.push(await measuredPart(options, result));
+    else if (kept !== undefined) trainings.push(ofRecord(kept));
+  }
+  return trainings;
+}
+
 async function extractedTop1(bundle: Bundle, { arch }: PlanNet, test: ImageSet): Promise<number> {
   const { extracted } = await deliver(bundle, arch);
   return (await measureTop1(extracted.model, test, { threads: THREADS })).top1;
@@ -108,10 +145,8 @@ async function extractedTop1(bundle: Bundle, { arch }: PlanNet, test: ImageSet):
 
 async function measureNet(options: MeasureOptions, net: PlanNet, latencyMs: number | undefined): Promise<MeasuredNet> {
   const { bundle, naive, test, dir } = options;
-  const results = readResults(dir).filter((result) => result.net === net.id);
-  const alone: MeasuredPart[] = [];
-  for (const result of results.filter(({ kind }) => kind === 'alone')) alone.push(await measuredPart(options, result));
-  const tuned = results.find(({ kind }) => kind === 'finetune');
+  const alone = await trainingsAlone(options, net);
+  const tuned = readResults(dir).find((result) => result.net === net.id && result.kind === 'finetune');
   const { id, role, name, macs } = net;
   const measured: MeasuredNet = {
     ...{ id, role, name, macs, alone },
@@ -124,14 +159,21 @@ async function measureNet(options: MeasureOptions, net: PlanNet, latencyMs: numb
   return measured;
 }
 
-/** A model to time for each network that has one: that of the supernet, as training does not change how long a graph runs. */
-async function timedModels({ dir, plan, bundle }: MeasureOptions): Promise<ReadonlyMap<string, Uint8Array>> {
+/**
+ * A model to time for each network that has one: that of the supernet, as training does not change how long a graph runs; of a hand-designed network
+ * whose trainings are recorded, one with the weights that training begins with.
+ */
+async function timedModels({ dir, plan, bundle, recorded }: MeasureOptions): Promise<ReadonlyMap<string, Uint8Array>> {
   const results = readResults(dir);
   const models = new Map<string, Uint8Array>();
-  for (const { id, role, arch } of plan.nets) {
-    const trained = results.find(({ net }) => net === id);
-    if (role !== 'hand') models.set(id, (await deliver(bundle, arch)).extracted.model);
-    else if (trained !== undefined) models.set(id, modelOf(dir, trained));
+  for (const net of plan.nets) {
+    const trained = results.find((result) => result.net === net.id);
+    const seeds = plan.parts.filter((part) => part.net === net.id).map(({ seed }) => seed);
+    if (net.role !== 'hand') models.set(net.id, (await deliver(bundle, net.arch)).extracted.model);
+    else if (trained !== undefined) models.set(net.id, modelOf(dir, trained));
+    else if (recorded !== undefined && seeds.some((seed) => findRecorded(recorded, net, seed) !== undefined)) {
+      models.set(net.id, (await deliverUntrained(bundle, net)).extracted.model);
+    }
   }
   return models;
 }
@@ -195,11 +237,14 @@ export async function measureAll(options: MeasureOptions): Promise<Measured> {
     nets.push(await measureNet(options, net, latencies.get(net.id)));
   }
   const cost = await specializationCost(options);
+  const means = options.recorded?.means;
+  const needsMeans = nets.some(({ alone }) => alone.some(({ cpuSeconds }) => cpuSeconds === undefined));
   const measured: Measured = {
     schema: 1,
     supernet: options.plan.supernet,
     testImages: options.test.count,
     nets,
+    ...(means === undefined || !needsMeans ? {} : { recordedMeans: means }),
     ...(cost === undefined ? {} : { cost }),
     device: `${cpus()[0]?.model.trim()}, ${cpus().length} cores`,
     versions: { bespoke: VERSION, onnxruntime: runtimeVersion(), node: process.versions.node },
@@ -207,4 +252,26 @@ export async function measureAll(options: MeasureOptions): Promise<Measured> {
   };
   writeFileSync(join(options.dir, MEASURED_FILE), `${JSON.stringify(measured, undefined, 2)}\n`);
   return measured;
+}
+
+/** What the run folder's trainings alone came to, as it is kept. */
+export function trainingsToRecord(dir: string, plan: Plan, measured: Measured): RecordedTraining[] {
+  const { nets, measuredAt } = measured;
+  const results = readResults(dir).filter(({ kind }) => kind === 'alone');
+  return nets.flatMap(({ id, name, macs, latencyMs, alone }) => {
+    const { space, arch } = netOf(plan, id);
+    return alone.flatMap(({ seed, testTop1, lastTenth, recorded }): RecordedTraining[] => {
+      const result = results.find((one) => one.net === id && one.seed === seed);
+      if (result === undefined || recorded !== undefined) return [];
+      const { images, recipe, cpuSeconds, device, versions } = result;
+      return [
+        {
+          ...{ name, arch: canonicalArch(space, arch), macs, seed, images, recipe, testTop1, cpuSeconds },
+          ...(lastTenth === undefined ? {} : { lastTenth }),
+          ...(latencyMs === undefined || device !== measured.device ? {} : { latencyMs }), // else it is another machine's
+          ...{ measuredAt, device, versions },
+        },
+      ];
+    });
+  });
 }

@@ -6,6 +6,7 @@ import { BespokeError } from '../../src/common/errors.js';
 import { sha256 } from '../../src/common/hash.js';
 import { measureTop1 } from '../../src/evaluate/top1.js';
 import { runtimeVersion } from '../../src/runtime/session.js';
+import type { SearchSpace } from '../../src/space/types.js';
 import type { Delivery } from '../../src/specialize/deliver.js';
 import type { Bundle } from '../../src/supernet/types.js';
 import { chooseLowering } from '../../src/train/choose-lowering.js';
@@ -18,6 +19,7 @@ import type { TrainingData } from '../../src/train/training-data.js';
 import { VERSION } from '../../src/version.js';
 import { trainAlone } from './alone.js';
 import { netOf, type Part, type Plan } from './plan.js';
+import type { AloneTerms } from './recorded.js';
 import { addResult, type PartResult, readResults } from './results.js';
 
 /** Where parts run, and how. */
@@ -45,6 +47,21 @@ function curveOf(dir: string): PartResult['curve'] {
   );
 }
 
+/** How a plan's networks of a space are trained alone: by a recipe, at the plan's length. */
+function aloneRecipeOf({ aloneImages }: Plan, path: string, space: SearchSpace): Recipe {
+  const recipe = parseRecipe(readFileSync(path, 'utf8'), path, space);
+  return aloneImages === undefined ? recipe : scaleRecipe(recipe, aloneImages);
+}
+
+function termsOf({ name, phases }: Recipe): AloneTerms {
+  return { recipe: name, images: phases.reduce((sum, phase) => sum + phase.images, 0) };
+}
+
+/** What recorded trainings have to agree with, to stand for the plan's. @param path of the recipe that the plan runs with */
+export function aloneTermsOf(plan: Plan, path: string, space: SearchSpace): AloneTerms {
+  return termsOf(aloneRecipeOf(plan, path, space));
+}
+
 interface Finished {
   readonly outcome: NetOutcome;
   readonly delivery: Delivery;
@@ -56,13 +73,11 @@ interface Finished {
 async function runAlone(options: PartsOptions, plan: Plan, part: Part): Promise<Finished | undefined> {
   const { bundle, data, dir, workers, signal, onEvent = () => undefined } = options;
   const net = netOf(plan, part.net);
-  const read = parseRecipe(readFileSync(options.aloneRecipe, 'utf8'), options.aloneRecipe, net.space);
-  const recipe: Recipe = plan.aloneImages === undefined ? read : scaleRecipe(read, plan.aloneImages);
+  const recipe = aloneRecipeOf(plan, options.aloneRecipe, net.space);
   const lowering = await chooseLowering(options.lowering);
   const run = { recipe, data, dir: partDir(dir, part), seed: part.seed, workers, lowering, signal, onEvent };
   const { outcome, delivery } = await trainAlone(bundle, net, { ...run, resume: true });
-  const images = recipe.phases.reduce((sum, phase) => sum + phase.images, 0);
-  return delivery === undefined ? undefined : { outcome, delivery, images, recipe: recipe.name };
+  return delivery === undefined ? undefined : { outcome, delivery, ...termsOf(recipe) };
 }
 
 async function runFinetune(options: PartsOptions, plan: Plan, part: Part): Promise<Finished | undefined> {

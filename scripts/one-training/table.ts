@@ -1,6 +1,6 @@
 import { formatCount, formatMs, formatShortCount } from '../../src/report/format.js';
 import { type PlotSeries, scatterPlot } from '../../src/report/plots.js';
-import type { Measured, MeasuredNet, MeasuredPart } from './measure.js';
+import type { Measured, MeasuredAlone, MeasuredNet } from './measure.js';
 
 const percent = (share: number | undefined): string => (share === undefined ? '' : (share * 100).toFixed(2));
 const points = (share: number): string => `${share >= 0 ? '+' : '−'}${Math.abs(share * 100).toFixed(2)}`;
@@ -51,14 +51,15 @@ function rowOf(net: MeasuredNet): readonly string[] {
 }
 
 /** What the differences come to, with how sure their mean is: networks are the sample, their seeds are averaged. */
-function claim({ nets, testImages }: Measured): readonly string[] {
+function claim(measured: Measured): readonly string[] {
+  const { nets, testImages } = measured;
   const gaps = nets.map(difference).filter((gap) => gap !== undefined);
   if (gaps.length === 0) return ['No network has been trained alone yet.'];
   const average = mean(gaps);
   const spread = Math.sqrt(gaps.reduce((sum, gap) => sum + (gap - average) ** 2, 0) / Math.max(1, gaps.length - 1));
   const error = gaps.length > 1 ? ` (standard error ${percent(spread / Math.sqrt(gaps.length))})` : '';
   const seeds = [...new Set(nets.flatMap(({ alone }) => alone.map(({ seed }) => seed)))].length;
-  const rises = allAlone(nets).flatMap(({ lastTenth }) => (lastTenth === undefined ? [] : [lastTenth]));
+  const rises = eachAlone(measured, 'lastTenth');
   const flat =
     rises.length === 0
       ? ''
@@ -69,7 +70,30 @@ function claim({ nets, testImages }: Measured): readonly string[] {
   ];
 }
 
-const allAlone = (nets: readonly MeasuredNet[]): readonly MeasuredPart[] => nets.flatMap(({ alone }) => alone);
+const allAlone = (nets: readonly MeasuredNet[]): readonly MeasuredAlone[] => nets.flatMap(({ alone }) => alone);
+
+/** A figure of the trainings alone; those that are known as a mean alone count as that. */
+function eachAlone({ nets, recordedMeans }: Measured, key: 'cpuSeconds' | 'lastTenth'): readonly number[] {
+  return allAlone(nets).flatMap((one) => {
+    const figure = one.cpuSeconds === undefined ? recordedMeans?.[key] : one[key];
+    return figure === undefined ? [] : [figure];
+  });
+}
+
+/** Which of the trainings alone were not measured in this run's folder. */
+function origins({ nets, recordedMeans }: Measured): readonly string[] {
+  const trainings = allAlone(nets);
+  const recorded = trainings.flatMap((one) => (one.recorded === undefined ? [] : [one.recorded]));
+  if (recorded.length === 0) return [];
+  const places = new Set(recorded.map(({ device, measuredAt }) => `${device}, ${measuredAt.slice(0, 10)}`));
+  const unknown = trainings.filter(({ cpuSeconds }) => cpuSeconds === undefined).length;
+  const means =
+    recordedMeans === undefined || unknown === 0
+      ? ''
+      : `; processor time and rise of ${unknown} of them are known only as means over ${recordedMeans.trainings} trainings`;
+  const share = `${recorded.length} of the ${trainings.length} trainings alone`;
+  return [`Recorded, not trained for this table: ${share} (${[...places].join('; ')})${means}.`];
+}
 
 function gains({ nets }: Measured): readonly string[] {
   const tuned = nets.flatMap(({ finetuned, supernetTop1 }) =>
@@ -85,8 +109,9 @@ function gains({ nets }: Measured): readonly string[] {
   ];
 }
 
-function costs({ nets, cost }: Measured): readonly string[] {
-  const spent = allAlone(nets).map(({ cpuSeconds }) => cpuSeconds);
+function costs(measured: Measured): readonly string[] {
+  const { cost } = measured;
+  const spent = eachAlone(measured, 'cpuSeconds');
   if (cost === undefined || spent.length === 0) return [];
   const { specializationSeconds: one, evaluations, supernetSeconds } = cost;
   const alone = mean(spent);
@@ -105,7 +130,7 @@ export function tableOf(measured: Measured): string {
   const lines = [...HEAD, ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   const { supernet, device, versions, measuredAt } = measured;
   const machine = `bespoke ${versions.bespoke}, onnxruntime ${versions.onnxruntime}, node ${versions.node}, ${device}, ${measuredAt.slice(0, 10)}`;
-  const paragraphs = [...claim(measured), ...gains(measured), ...costs(measured)];
+  const paragraphs = [...claim(measured), ...origins(measured), ...gains(measured), ...costs(measured)];
   const about = `Test top-1 in %. Supernet ${supernet.id}, weights ${supernet.sha256.slice(0, 12)}; ${machine}.`;
   return `${[lines.join('\n'), ...paragraphs, about].join('\n\n')}\n`;
 }

@@ -20,7 +20,8 @@ async function madeFor(dir: string): Promise<string> {
 
 /** The accuracy predictor of a search: a folder of `predictor.json`, or a published `.pth`, which is imported on the way. */
 export async function openSearchPredictor(source: string, space: SearchSpace): Promise<AccuracyPredictor> {
-  if (!source.endsWith('.pth')) return loadPredictor(source, { space, weightsSha256: await madeFor(source) });
+  if (!source.endsWith('.pth'))
+    return loadPredictor(source, { space, weightsSha256: await madeFor(source) }, { apart: true });
   const { bytes } = await convertPredictor(source, space, { others: PUBLISHED_SPACES });
-  return loadPredictor(bytes, { space, weightsSha256: '' });
+  return loadPredictor(bytes, { space, weightsSha256: '' }, { apart: true });
 }

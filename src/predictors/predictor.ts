@@ -5,6 +5,7 @@ import { BespokeError } from '../common/errors.js';
 import { encodeModel } from '../onnx/codec.js';
 import type { OnnxModel } from '../onnx/ir.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
+import { startSessionThread } from '../runtime/session-thread.js';
 import type { EncodedObjective, Interval, Objective } from '../search/types.js';
 import { encodeArchs, encodingLength } from '../space/encoding.js';
 import type { Arch, SearchSpace } from '../space/types.js';
@@ -16,6 +17,14 @@ import { fractionInterval, type PredictorQuality } from './quality.js';
 
 /** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
 const BATCH = 1024;
+
+/** What a predictor computes on. */
+export interface PredictorThreads {
+  /** Threads inside an operator, 1 unless told. */
+  readonly threads?: number;
+  /** On a thread of its own, so that a search goes on while it computes; else it blocks the event loop. Scores are to the bit the same. */
+  readonly apart?: boolean;
+}
 
 /** Which supernet a predictor must have been made for. */
 export interface PredictorTarget {
@@ -110,9 +119,14 @@ interface Models {
   readonly release: () => Promise<void>;
 }
 
-async function openModels(ensemble: MlpEnsemble, threads: number): Promise<Models> {
-  const open = (model: OnnxModel) => createSession(encodeModel(model), { threads, optimization: 'all' });
-  const score = await open(ensembleModel(ensemble));
+async function openModels(ensemble: MlpEnsemble, { threads = 1, apart = false }: PredictorThreads): Promise<Models> {
+  const thread = apart ? startSessionThread() : undefined;
+  const create = thread?.createSession ?? createSession;
+  const open = (model: OnnxModel) => create(encodeModel(model), { threads, optimization: 'all' });
+  const score = await open(ensembleModel(ensemble)).catch(async (error: unknown) => {
+    await thread?.close();
+    throw error;
+  });
   let slopes: Promise<ModelSession> | undefined;
   return {
     score,
@@ -124,6 +138,7 @@ async function openModels(ensemble: MlpEnsemble, threads: number): Promise<Model
       await score.release();
       const opened = await slopes?.catch(() => undefined); // what could not be opened holds nothing
       await opened?.release();
+      await thread?.close();
     },
   };
 }
@@ -196,13 +211,12 @@ export async function readPredictorFacts(dir: string, target: PredictorTarget): 
  * Loads an accuracy predictor and binds it to a supernet.
  * @param source the folder of `predictor.json` and `predictor.safetensors`, or their bytes
  * @param target the supernet in use: its space and the sha256 of its weights must be those of the labels
- * @param threads threads of the session, 1 unless told
  * @throws BespokeError `bundle-invalid` if the files are damaged or made for another supernet
  */
 export async function loadPredictor(
   source: string | PredictorBytes,
   target: PredictorTarget,
-  threads = 1,
+  threads: PredictorThreads = {},
 ): Promise<AccuracyPredictor> {
   const where = typeof source === 'string' ? source : '(bytes)';
   const bytes = typeof source === 'string' ? await readPredictor(source) : source;

@@ -10,8 +10,27 @@ const TOLERANCE = 1e-9;
 /** A cost that adds up over blocks, as tables that are quick to ask about a genome. */
 export interface BlockCosts {
   of(genome: Genome): number;
+  /** Per resolution what the deepest network of smallest choices costs. */
+  readonly bases: readonly number[];
+  /** Per resolution and stage what each depth gene's value changes. */
+  readonly depths: readonly (readonly Float64Array[])[];
   /** Per resolution what each slot's choices change, `[slot * choices + choice]`. */
   readonly blocks: readonly Float64Array[];
+  /** Per resolution each slot's choices by ascending cost, `[slot * choices + rank]`. */
+  readonly ranked: readonly Uint8Array[];
+}
+
+/** The choices of each slot by ascending cost; of equal ones the first comes first. */
+function rankChoices(blocks: Float64Array, count: number): Uint8Array {
+  const ranked = new Uint8Array(blocks.length);
+  for (let start = 0; start < blocks.length; start += count) {
+    const order = Array.from({ length: count }, (_, choice) => choice);
+    ranked.set(
+      order.sort((a, b) => blocks[start + a]! - blocks[start + b]! || a - b),
+      start,
+    );
+  }
+  return ranked;
 }
 
 /**
@@ -43,5 +62,13 @@ export function probeBlockCosts(genetics: Genetics, cost: CostFunction): BlockCo
   const checked = Array.from({ length: CHECKED }, () => randomGenome(genetics, rng));
   const costs = cost(checked.map((genome) => toArch(genetics, genome)));
   const addsUp = checked.every((genome, i) => Math.abs(of(genome) - costs[i]!) <= TOLERANCE * Math.abs(costs[i]!));
-  return addsUp ? { of, blocks: tables.map(({ blocks }) => blocks) } : undefined;
+  if (!addsUp) return undefined;
+  const blocks = tables.map((table) => table.blocks);
+  return {
+    of,
+    bases: tables.map(({ base }) => base),
+    depths: tables.map(({ depths }) => depths),
+    blocks,
+    ranked: blocks.map((rows) => rankChoices(rows, choices.count)),
+  };
 }

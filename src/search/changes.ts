@@ -57,7 +57,9 @@ function append(lists: Lists, gene: number, value: number): number {
 interface Scratch {
   readonly lists: Lists;
   readonly sorted: Lists;
-  readonly order: Uint16Array;
+  /** What is sorted by, and the same as pairs of 32-bit words. */
+  readonly keys: Float64Array;
+  readonly keyWords: Uint32Array;
   readonly slack: Float64Array;
   /** The center with one change. */
   readonly changed: Genome;
@@ -81,20 +83,8 @@ interface Around {
 /** What a change gains that a limit does not allow. */
 const NOT_ALLOWED = Number.NEGATIVE_INFINITY;
 
-/** The same where one cost alone is counted, as it mostly is. */
-function isDominatedByOne(choice: number, now: number, gains: Float64Array, row: Float64Array): boolean {
-  const gain = gains[choice]!;
-  const added = row[choice]!;
-  for (let other = 0; other < gains.length; other++) {
-    if (!(gains[other]! >= gain) || row[other]! > added || other === choice) continue;
-    if (gains[other]! > gain || row[other]! < added || other === now || other < choice) return true;
-  }
-  return false;
-}
-
 /** Whether some other choice of a slot gains as much and adds no more to any cost; of equals the first stays. */
 function isDominated(choice: number, now: number, gains: Float64Array, rows: readonly Float64Array[]): boolean {
-  if (rows.length === 1) return isDominatedByOne(choice, now, gains, rows[0]!);
   const gain = gains[choice]!;
   for (let other = 0; other < gains.length; other++) {
     if (other === choice || !(gains[other]! >= gain)) continue;
@@ -110,8 +100,48 @@ function isDominated(choice: number, now: number, gains: Float64Array, rows: rea
   return false;
 }
 
+/** The same changes where one cost alone is counted, as mostly: by ascending cost, what gains more than all that cost less. */
+function addRankedChanges({ genetics, center, guess, limits }: Around, { lists, gains }: Scratch): void {
+  const { choices, offsets, length } = genetics;
+  const { count } = choices;
+  const { blocks, ranked } = limits[0]!.cost.additive!;
+  const [table, order] = [blocks[center[length - 1]!]!, ranked[center[length - 1]!]!];
+  const added = lists.added[0]!;
+  for (let stage = 0; stage + 1 < offsets.length; stage++) {
+    const end = endOfActive(genetics, center, stage);
+    for (let slot = offsets[stage]!; slot < end; slot++) {
+      const now = center[slot]!;
+      const start = slot * count;
+      const here = table[start + now]!;
+      guess.gains(center, slot, slot + 1 < end, gains);
+      let most = Number.NEGATIVE_INFINITY;
+      let last = Number.NEGATIVE_INFINITY; // what the last that was appended adds
+      for (let rank = start; rank < start + count; rank++) {
+        const choice = order[rank]!;
+        const gain = gains[choice]!;
+        if (!(gain > most)) continue;
+        most = gain;
+        const adds = table[start + choice]! - here;
+        if (adds === last) lists.count--; // it gains less for as much
+        last = Number.NEGATIVE_INFINITY;
+        if (choice === now || (gain === 0 && adds === 0)) continue;
+        const at = append(lists, slot, choice);
+        lists.gains[at] = gain;
+        added[at] = adds;
+        last = adds;
+      }
+    }
+  }
+}
+
 /** Changes of the active blocks, where every cost adds up over blocks, but those that another choice of the block beats in everything. */
-function addBlockChanges({ genetics, center, guess, limits, allowed }: Around, { lists, gains, rows }: Scratch): void {
+function addBlockChanges(around: Around, scratch: Scratch): void {
+  const { genetics, center, guess, limits, allowed } = around;
+  if (limits.length === 1 && allowed.length === 0) {
+    addRankedChanges(around, scratch);
+    return;
+  }
+  const { lists, gains, rows } = scratch;
   const { choices, offsets, length } = genetics;
   const { count } = choices;
   const resolution = center[length - 1]!;
@@ -191,19 +221,26 @@ function leastOfUse({ count, gains }: Lists): number {
   return -first - second;
 }
 
-/** Sorts what gains more than `least` by descending gain, what comes first staying first: insertion is quickest for less than a hundred. */
-function sort({ lists, sorted, order }: Scratch, least: number): void {
+/** Bits of a gain that its place takes over while gains are sorted: the last of a float64's 52. */
+const PLACE_BITS = 12;
+const PLACES = 2 ** PLACE_BITS;
+
+/** Sorts what gains more than `least` by descending gain; gains that agree in their first 40 bits count as equal, and what comes first stays first. */
+function sort({ lists, sorted, keys, keyWords }: Scratch, least: number): void {
   const { gains } = lists;
   let count = 0;
   for (let next = 0; next < lists.count; next++) {
     const gain = gains[next]!;
     if (!(gain > least) && lists.genes[next] !== NO_GENE) continue;
-    let at = count++;
-    for (; at > 0 && gains[order[at - 1]!]! < gain; at--) order[at] = order[at - 1]!;
-    order[at] = next;
+    keys[count] = 0 - gain; // never -0
+    const inOrder = gain > 0 ? PLACES - 1 - next : next; // more bits make a negative number smaller
+    keyWords[2 * count] = (keyWords[2 * count]! & ~(PLACES - 1)) | inOrder;
+    count++;
   }
+  keys.subarray(0, count).sort(); // by the runtime's own sort of numbers, which asks nobody
   for (let place = 0; place < count; place++) {
-    const from = order[place]!;
+    const inOrder = keyWords[2 * place]! & (PLACES - 1);
+    const from = keys[place]! < 0 ? PLACES - 1 - inOrder : inOrder;
     sorted.genes[place] = lists.genes[from]!;
     sorted.values[place] = lists.values[from]!;
     sorted.gains[place] = gains[from]!;
@@ -222,12 +259,15 @@ export type LookAround = (center: Genome, guess: Guess, limits: readonly Limit[]
  */
 export function makeLookAround(genetics: Genetics, most: number): LookAround {
   const size = 1 + genetics.values.reduce((sum, count) => sum + count - 1, 0);
+  invariant(size <= PLACES, () => `${size} changes around a center; at most ${PLACES} can be sorted`);
+  const keys = new Float64Array(size);
   const scratches = Array.from(
     { length: most + 1 },
     (_, count): Scratch => ({
       lists: makeLists(size, count),
       sorted: makeLists(size, count),
-      order: new Uint16Array(size),
+      keys,
+      keyWords: new Uint32Array(keys.buffer),
       slack: new Float64Array(count),
       changed: new Uint8Array(genetics.length),
       costs: new Float64Array(count),

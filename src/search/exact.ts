@@ -12,6 +12,8 @@ export interface AdditiveTerms {
   readonly unit: (slot: number, choice: number, resolution: number) => number;
   /** Of an active block's choice after that of the block before it in the same stage; 0 where absent. */
   readonly pair?: (slot: number, before: number, choice: number) => number;
+  /** Of the choice of a stage's last active block; 0 where absent. */
+  readonly last?: (slot: number, choice: number) => number;
 }
 
 export interface ExactProblem {
@@ -20,7 +22,7 @@ export interface ExactProblem {
   readonly resolutions: readonly number[];
   readonly score: AdditiveTerms;
   /** In any unit; integers stay exact up to 2^53. */
-  readonly cost: Omit<AdditiveTerms, 'pair'>;
+  readonly cost: Omit<AdditiveTerms, 'pair' | 'last'>;
   /** The most that may be spent. */
   readonly maxCost: number;
 }
@@ -94,8 +96,11 @@ function waysOf({ score, cost }: ExactProblem, genetics: Genetics, stage: number
     const depth = list.indexOf(slot - first + 1);
     if (depth < 0) continue;
     const extra = { score: score.depth(stage, depth, resolution), cost: cost.depth(stage, depth, resolution) };
-    for (const label of last.flat()) {
-      ways.push({ ...label, depth, score: label.score + extra.score, cost: label.cost + extra.cost });
+    for (const [choice, labels] of last.entries()) {
+      const gain = extra.score + (score.last?.(slot, choice) ?? 0);
+      for (const label of labels) {
+        ways.push({ ...label, depth, score: label.score + gain, cost: label.cost + extra.cost });
+      }
     }
   }
   return undominated(ways);

@@ -14,7 +14,7 @@ export interface Guess {
 /** Genomes as rows of an objective's encoding, without architectures in between. */
 export interface Encoder {
   readonly features: number;
-  /** Rows `[n, features]`, a view of a buffer that the next call writes over. */
+  /** Rows `[n, features]`. */
   rows(genomes: readonly Genome[]): Float32Array;
   /** Guesses by the slopes of one row: what a change gains to first order. @param slopes `[features]` */
   guess(slopes: Float32Array): Guess;
@@ -46,8 +46,7 @@ export function makeEncoder(genetics: Genetics, resolutions: readonly number[]):
   const others = featuresOfOthers(genetics, resolutions);
   const kernelOf = Uint8Array.from({ length: choices.count }, (_, choice) => Math.floor(choice / expands));
   const expandOf = Uint8Array.from({ length: choices.count }, (_, choice) => choice % expands);
-  let buffer = new Float32Array(0);
-  const write = (genome: Genome, start: number): void => {
+  const write = (buffer: Float32Array, genome: Genome, start: number): void => {
     for (let stage = 0; stage + 1 < offsets.length; stage++) {
       const end = endOfActive(genetics, genome, stage);
       for (let slot = offsets[stage]!; slot < end; slot++) {
@@ -96,11 +95,9 @@ export function makeEncoder(genetics: Genetics, resolutions: readonly number[]):
     features,
     guess,
     rows: (genomes) => {
-      const size = genomes.length * features;
-      if (buffer.length < size) buffer = new Float32Array(size);
-      else buffer.fill(0, 0, size);
-      for (let row = 0; row < genomes.length; row++) write(genomes[row]!, row * features);
-      return buffer.subarray(0, size);
+      const rows = new Float32Array(genomes.length * features);
+      for (let row = 0; row < genomes.length; row++) write(rows, genomes[row]!, row * features);
+      return rows;
     },
   };
 }

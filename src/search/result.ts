@@ -11,7 +11,7 @@ export type CandidateFigures = Omit<Candidate, 'arch' | 'archId' | 'predictedTop
 export type SearchGoal = 'accuracy' | 'latency' | 'macs';
 
 /** A part of the search that can be left out, to see what it gives. */
-export type Ingredient = 'slopes' | 'threes' | 'crossing' | 'peaks' | 'frontClimbs';
+export type Ingredient = 'exact' | 'slopes' | 'threes' | 'crossing' | 'peaks' | 'frontClimbs';
 
 /** A point of the search's progress. */
 export interface SearchProgress {

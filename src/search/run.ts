@@ -5,11 +5,11 @@ import { archId } from '../space/arch.js';
 import { type LookAround, makeLookAround } from './changes.js';
 import { type Combine, makeCombine } from './combine.js';
 import { axisCost } from './costs.js';
-import { type Genetics, type Keyed, makeGenetics, toArch } from './genome.js';
+import { type Genetics, type Genome, type Keyed, keyed, makeGenetics, toArch } from './genome.js';
 import { type Limits, makeLimits } from './limits.js';
 import { type Merit, makePool, type Pool } from './pool.js';
 import type { Ingredient, SearchOptions, SearchProgress } from './result.js';
-import { makeScorer, type Scored, type Scorer } from './scorer.js';
+import { type AskedScores, makeScorer, type Scored, type Scorer } from './scorer.js';
 import type { Candidate } from './types.js';
 
 /** Points of the history. */
@@ -116,10 +116,19 @@ export function frontOf(run: Run): Candidate[] {
   );
 }
 
+/** Genomes with their keys. */
+export const withKeys = ({ genetics }: Run, genomes: readonly Genome[]): Keyed[] =>
+  genomes.map((genome) => keyed(genetics, genome));
+
 /** Scores genomes and takes them into pool, history and progress. */
-export async function takeIn(run: Run, genomes: readonly Keyed[]): Promise<void> {
+export function takeIn(run: Run, genomes: readonly Keyed[]): Promise<void> {
+  return absorb(run, run.scorer.ask(genomes));
+}
+
+/** Takes what was asked for into pool, history and progress. */
+export async function absorb(run: Run, asked: AskedScores): Promise<void> {
   const { scorer, pool, options, history } = run;
-  pool.absorb(await scorer.score(genomes));
+  pool.absorb(await scorer.take(asked));
   await breathe(); // others wait for this thread: estimates, cancels
   throwIfAborted(options.signal);
   const { best } = pool;

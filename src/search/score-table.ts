@@ -9,8 +9,8 @@ export interface ScoreTable {
   /** The score of a key; NaN where it has none. */
   get(key: number): number;
   set(key: number, score: number): void;
-  /** Marks a key as seen in a batch; false if it has a score or was marked in that batch before. Batches count from 1. */
-  mark(key: number, batch: number): boolean;
+  /** Enters a key; false if it was there before. */
+  mark(key: number): boolean;
 }
 
 /** Spreads a key of up to 53 bits over the table. */
@@ -27,24 +27,21 @@ export function makeScoreTable(): ScoreTable {
   let scored = 0;
   let keys = new Float64Array(capacity).fill(-1);
   let scores = new Float64Array(capacity);
-  let batches = new Int32Array(capacity);
   const place = (key: number): number => {
     let at = hash(key) & (capacity - 1);
     while (keys[at] !== key && keys[at] !== -1) at = (at + 1) & (capacity - 1);
     return at;
   };
   const grow = (): void => {
-    const [oldKeys, oldScores, oldBatches] = [keys, scores, batches];
+    const [oldKeys, oldScores] = [keys, scores];
     capacity *= 2;
     keys = new Float64Array(capacity).fill(-1);
     scores = new Float64Array(capacity);
-    batches = new Int32Array(capacity);
     for (let old = 0; old < oldKeys.length; old++) {
       if (oldKeys[old] === -1) continue;
       const at = place(oldKeys[old]!);
       keys[at] = oldKeys[old]!;
       scores[at] = oldScores[old]!;
-      batches[at] = oldBatches[old]!;
     }
   };
   const enter = (key: number): number => {
@@ -69,11 +66,10 @@ export function makeScoreTable(): ScoreTable {
       if (Number.isNaN(scores[at]!)) scored++;
       scores[at] = score;
     },
-    mark: (key, batch) => {
-      const at = enter(key);
-      if (batches[at] === batch || !Number.isNaN(scores[at]!)) return false;
-      batches[at] = batch;
-      return true;
+    mark: (key) => {
+      const before = used;
+      enter(key);
+      return used > before;
     },
   };
 }

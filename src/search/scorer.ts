@@ -18,7 +18,26 @@ export interface Scored extends Keyed {
   readonly cost: number;
 }
 
-/** Scores genomes, each at most once, within a budget. Mutable: it remembers what it has scored. */
+/** Genomes whose scores were asked for; {@link Scorer.take} has them, once. */
+export interface AskedScores {
+  readonly chosen: readonly Keyed[];
+  readonly found: Promise<Float32Array>;
+}
+
+/** Genomes whose guesses were asked for; {@link Scorer.takeGuesses} has them, once. */
+export interface AskedGuesses {
+  /** Those that the budget allows guesses around. */
+  readonly around: readonly Keyed[];
+  /** Of them those whose slopes were not known, and their slopes. */
+  readonly fresh: readonly number[];
+  readonly rows: Promise<readonly Float32Array[]>;
+}
+
+/**
+ * Scores genomes, each at most once, within a budget. Mutable: it remembers what it has scored.
+ * What is asked for is paid at once and known when it is taken, in the order of the asking: so a search can go on meanwhile, and
+ * nothing depends on when an objective answers.
+ */
 export interface Scorer {
   /** What was spent of the budget. */
   readonly evaluations: number;
@@ -28,16 +47,24 @@ export interface Scorer {
   /** The score of the genome of a key; NaN where it was not scored. */
   scoreOf(key: number): number;
   /**
-   * Scores those genomes that are new and meet every constraint, in order, as far as the budget goes.
+   * Asks for the scores of those genomes that are new and meet every constraint, in order, as far as the budget goes.
    * Constraints are checked first, so nothing infeasible costs an evaluation.
-   * @returns those that were scored
    */
-  score(genomes: readonly Keyed[]): Promise<Scored[]>;
+  ask(genomes: readonly Keyed[]): AskedScores;
+  /** Waits for scores. @returns those that were scored */
+  take(asked: AskedScores): Promise<Scored[]>;
   /**
-   * What changes of each genome are guessed to gain: by the objective's slopes there, which are asked once for each, else by what was
+   * Asks what changes of each genome are guessed to gain: by the objective's slopes there, which are asked once for each, else by what was
    * learned from all scores so far.
-   * @returns in order; fewer where the budget ends
    */
+  askGuesses(genomes: readonly Keyed[]): AskedGuesses;
+  /** Waits for guesses. @returns in order; fewer where the budget ends */
+  takeGuesses(asked: AskedGuesses): Promise<readonly Guess[]>;
+  /** Scores genomes whether they meet the constraints or not, and remembers none: to find out what kind of objective it is. */
+  probe(genomes: readonly Genome[]): Promise<Float32Array>;
+  /** Asks for scores and waits for them. */
+  score(genomes: readonly Keyed[]): Promise<Scored[]>;
+  /** Asks for guesses and waits for them. */
   guesses(genomes: readonly Keyed[]): Promise<readonly Guess[]>;
 }
 
@@ -52,7 +79,7 @@ export interface ScorerParts {
 }
 
 /** How an objective is asked about genomes. */
-interface Asked {
+interface Port {
   score(genomes: readonly Genome[]): Promise<Float32Array>;
   readonly slopes?: SlopesAsked;
 }
@@ -74,7 +101,7 @@ function slopesOf(encoder: Encoder, ask: (rows: Float32Array) => Promise<Float32
   };
 }
 
-function askedOf({ genetics, objective, withSlopes }: ScorerParts): Asked {
+function portOf({ genetics, objective, withSlopes }: ScorerParts): Port {
   const { encoded } = objective;
   const encoder = encoded && makeEncoder(genetics, encoded.resolutions);
   if (encoded === undefined || encoder === undefined) {
@@ -90,48 +117,97 @@ function askedOf({ genetics, objective, withSlopes }: ScorerParts): Asked {
 interface KnownSlopes {
   /** How many were asked. */
   readonly count: number;
-  /** Guesses around genomes, in order. @param most that may be asked; at the first that is then not known it ends */
-  guesses(genomes: readonly Keyed[], most: number): Promise<readonly Guess[]>;
+  /** Asks for those around genomes, in order. @param most that may be asked; before the first that is then not known it ends */
+  ask(genomes: readonly Keyed[], most: number): AskedGuesses;
+  take(asked: AskedGuesses): Promise<readonly Guess[]>;
 }
 
-function keepSlopes(asked: SlopesAsked): KnownSlopes {
-  const slopes = new Map<number, Float32Array>();
+function keepSlopes(port: SlopesAsked): KnownSlopes {
+  /** A row, or undefined while it is awaited. */
+  const slopes = new Map<number, Float32Array | undefined>();
   return {
     get count() {
       return slopes.size;
     },
-    guesses: async (genomes, most) => {
+    ask: (genomes, most) => {
       const fresh = new Map<number, Genome>();
       for (const { genome, key } of genomes) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genome);
-      const rows = fresh.size === 0 ? [] : await asked.rows([...fresh.values()]);
-      for (const [i, key] of [...fresh.keys()].entries()) slopes.set(key, rows[i]!);
+      const rows = fresh.size === 0 ? Promise.resolve([]) : port.rows([...fresh.values()]);
+      for (const key of fresh.keys()) slopes.set(key, undefined);
       const end = genomes.findIndex(({ key }) => !slopes.has(key));
-      return genomes.slice(0, end < 0 ? genomes.length : end).map(({ key }) => asked.guess(slopes.get(key)!));
+      return {
+        around: genomes.slice(0, end < 0 ? genomes.length : end),
+        fresh: [...fresh.keys()],
+        rows: awaited(rows),
+      };
+    },
+    take: async ({ around, fresh, rows }) => {
+      const found = await rows;
+      for (const [i, key] of fresh.entries()) slopes.set(key, found[i]);
+      return around.map(({ key }) => {
+        const row = slopes.get(key);
+        invariant(row !== undefined, () => 'slopes were taken before those that were asked earlier');
+        return port.guess(row);
+      });
     },
   };
 }
 
+/** A promise that somebody will wait for, or nobody where a search ends early: then its failure is no concern. */
+function awaited<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+const NO_SCORES = Promise.resolve(new Float32Array(0));
+const NO_ROWS = Promise.resolve([]);
+
 /** Makes a scorer that has scored nothing yet. */
 export function makeScorer(parts: ScorerParts): Scorer {
   const { genetics, limits, budget } = parts;
-  const asked = askedOf(parts);
-  const learned = asked.slopes === undefined ? makeSurrogate(genetics) : undefined;
+  const port = portOf(parts);
+  const learned = port.slopes === undefined ? makeSurrogate(genetics) : undefined;
   const scores = makeScoreTable();
-  let batch = 0;
-  const known = asked.slopes && keepSlopes(asked.slopes);
-  const remaining = (): number => budget - scores.scored - SLOPES_COUNT_AS * (known?.count ?? 0);
-  /** New genomes of a batch that meet the constraints, each once, as far as the budget goes. */
+  const known = port.slopes && keepSlopes(port.slopes);
+  let asked = 0;
+  const remaining = (): number => budget - asked - SLOPES_COUNT_AS * (known?.count ?? 0);
+  /** New genomes that meet the constraints, each once, as far as the budget goes. */
   const chosenOf = (genomes: readonly Keyed[]): Keyed[] => {
-    batch++;
     const chosen: Keyed[] = [];
     const most = remaining();
     for (const each of genomes) {
       if (chosen.length >= most) break;
-      if (!scores.mark(each.key, batch) || !limits.meets(each.genome)) continue;
-      chosen.push(each);
+      if (scores.mark(each.key) && limits.meets(each.genome)) chosen.push(each);
     }
     return chosen;
   };
+  const ask = (offered: readonly Keyed[]): AskedScores => {
+    const chosen = chosenOf(offered);
+    asked += chosen.length;
+    if (chosen.length === 0) return { chosen, found: NO_SCORES };
+    return { chosen, found: awaited(port.score(chosen.map(({ genome }) => genome))) };
+  };
+  const take = async ({ chosen, found: promise }: AskedScores): Promise<Scored[]> => {
+    const found = await promise;
+    const count = chosen.length;
+    invariant(found.length === count, () => `${count} architectures were scored with ${found.length} numbers`);
+    const costs = limits.axis.of(chosen.map(({ genome }) => genome));
+    return chosen.map(({ genome, key }, i) => {
+      const score = found[i]!;
+      invariant(Number.isFinite(score), () => `the objective scored an architecture with ${score}`);
+      scores.set(key, score);
+      learned?.learn(genome, score);
+      return { genome, key, score, cost: costs[i]! };
+    });
+  };
+  const askGuesses = (around: readonly Keyed[]): AskedGuesses => {
+    if (known === undefined) return { around, fresh: [], rows: NO_ROWS };
+    const left = remaining();
+    const most = left > SLOPES_COUNT_AS ? Math.max(1, Math.floor(left / (SLOPES_COUNT_AS + LEFT_PER_SLOPES))) : 0;
+    return known.ask(around, most);
+  };
+  const takeGuesses = async (pending: AskedGuesses): Promise<readonly Guess[]> =>
+    known?.take(pending) ?? pending.around.map(() => learned!); // one of the two is there
   return {
     get evaluations() {
       return budget - remaining();
@@ -143,27 +219,15 @@ export function makeScorer(parts: ScorerParts): Scorer {
       return remaining();
     },
     scoreOf: scores.get,
-    score: async (offered) => {
-      const chosen = chosenOf(offered);
-      if (chosen.length === 0) return [];
-      const genomes = chosen.map(({ genome }) => genome);
-      const found = await asked.score(genomes);
-      const count = chosen.length;
-      invariant(found.length === count, () => `${count} architectures were scored with ${found.length} numbers`);
-      const costs = limits.axis.of(genomes);
-      return chosen.map(({ genome, key }, i) => {
-        const score = found[i]!;
-        invariant(Number.isFinite(score), () => `the objective scored an architecture with ${score}`);
-        scores.set(key, score);
-        learned?.learn(genome, score);
-        return { genome, key, score, cost: costs[i]! };
-      });
+    ask,
+    take,
+    askGuesses,
+    takeGuesses,
+    probe: (genomes) => {
+      asked += genomes.length;
+      return port.score(genomes);
     },
-    guesses: async (genomes) => {
-      if (learned !== undefined) return genomes.map(() => learned);
-      const left = remaining();
-      const most = left > SLOPES_COUNT_AS ? Math.max(1, Math.floor(left / (SLOPES_COUNT_AS + LEFT_PER_SLOPES))) : 0;
-      return known?.guesses(genomes, most) ?? [];
-    },
+    score: (genomes) => take(ask(genomes)),
+    guesses: (genomes) => takeGuesses(askGuesses(genomes)),
   };
 }

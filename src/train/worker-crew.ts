@@ -1,8 +1,7 @@
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { BespokeError } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
+import { startThread } from '../runtime/thread.js';
 import type { Arch } from '../space/types.js';
 import type { NetReport } from './step-runner.js';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.js';
@@ -20,24 +19,6 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/**
- * Starts the entry's thread. From source (tests, scripts) the entry is TypeScript and the thread has to load tsx first;
- * a build has plain JavaScript beside this file.
- */
-function startThread(setup: WorkerSetup): Worker {
-  const options = { workerData: setup, name: `train-worker-${setup.worker}` };
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./train-worker.js', import.meta.url), options);
-  // `require` resolves to the CommonJS form, whose register() looks for its hooks in the wrong folder; the ESM form lies beside it.
-  const loader = pathToFileURL(
-    createRequire(import.meta.url)
-      .resolve('tsx/esm/api')
-      .replace(/\.cjs$/, '.mjs'),
-  ).href;
-  const entry = new URL('./train-worker.ts', import.meta.url).href;
-  const bootstrap = `import('${loader}').then(({ register }) => { register(); return import('${entry}'); })`;
-  return new Worker(bootstrap, { ...options, eval: true });
-}
-
 /** One thread; asked one thing at a time. */
 class TrainWorker {
   readonly gradient: Float32Array;
@@ -48,7 +29,10 @@ class TrainWorker {
 
   constructor(setup: WorkerSetup) {
     this.gradient = setup.gradient;
-    this.#thread = startThread(setup);
+    this.#thread = startThread(new URL('./train-worker', import.meta.url), {
+      workerData: setup,
+      name: `train-worker-${setup.worker}`,
+    });
     this.#thread.on('message', (reply: WorkerReply) => this.#settle((pending) => pending.resolve(reply)));
     this.#thread.on('error', (error: Error) => this.#end(error));
     this.#thread.on('exit', (code) => this.#end(new Error(`a training thread ended with code ${code}`)));

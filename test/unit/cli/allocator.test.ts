@@ -27,4 +27,16 @@ describe('the allocator of training', () => {
     expect(stdout).toMatch(/^worked with (1|undefined)\n$/); // undefined where there is no glibc
     expect(status).toBe(7);
   });
+
+  it('leaves `npm run train` its arguments as they were when it is started again', () => {
+    const script = ['--import', 'tsx', 'scripts/train-supernet.ts'];
+    const { BESPOKE_ALLOCATOR: _, ...env } = process.env;
+    const args = [...script, '--out', 'no-such-folder/run', '--recipe', 'no-such-folder/recipe.json'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+    expect([status, stdout, stderr]).toEqual([
+      3,
+      '',
+      'the recipe "no-such-folder/recipe.json" cannot be read (ENOENT)\n',
+    ]);
+  });
 });

@@ -24,7 +24,7 @@ async function bundled(): Promise<Subject> {
   const dir = 'models/fashion-mnist';
   const { supernet } = await loadBundle(dir);
   const { space, sha256: weightsSha256 } = supernet;
-  return { space, load: (threads) => loadPredictor(dir, { space, weightsSha256 }, threads) };
+  return { space, load: (threads) => loadPredictor(dir, { space, weightsSha256 }, { threads }) };
 }
 
 /** One as wide as the published ones, of random weights: wide enough that threads share a product. */
@@ -44,7 +44,7 @@ async function wide(): Promise<Subject> {
   const ensemble: MlpEnsemble = { members: [{ layers }], mean: 0.75, std: 0.01 };
   const imported = { form: 'ofa.nas', fileSha256: 'f'.repeat(64) } as const;
   const bytes = encodePredictor(ensemble, { spaceId: space.id, resolutions, imported });
-  return { space, load: (threads) => loadPredictor(bytes, { space, weightsSha256: 'a'.repeat(64) }, threads) };
+  return { space, load: (threads) => loadPredictor(bytes, { space, weightsSha256: 'a'.repeat(64) }, { threads }) };
 }
 
 const encodedOf = (predictor: AccuracyPredictor): EncodedObjective => {

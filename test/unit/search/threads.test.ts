@@ -14,7 +14,7 @@ describe('search with the bundled predictor', () => {
     const { space, sha256: weightsSha256 } = supernet;
     const results = [];
     for (const threads of [1, 2, 3]) {
-      const predictor = await loadPredictor(DIR, { space, weightsSha256 }, threads);
+      const predictor = await loadPredictor(DIR, { space, weightsSha256 }, { threads });
       try {
         const { best, paretoFront, evaluations } = await search({
           space,
@@ -42,7 +42,7 @@ describe('search with the bundled predictor', () => {
     const archs = Array.from({ length: 301 }, () => sampleArch(space, rng));
     const columns: Float32Array[] = [];
     for (const threads of [1, 2, 3]) {
-      const predictor = await loadPredictor(DIR, { space, weightsSha256 }, threads);
+      const predictor = await loadPredictor(DIR, { space, weightsSha256 }, { threads });
       try {
         for (const size of [301, 100, 41, 7]) {
           const scores = new Float32Array(archs.length);

@@ -1,0 +1,104 @@
+import type { Worker } from 'node:worker_threads';
+import { BespokeError, type Problem } from '../common/errors.js';
+import { invariant } from '../common/invariant.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { ModelSession, SessionOptions } from './session.js';
+import { startThread } from './thread.js';
+
+type Feeds = Readonly<Record<string, Tensor>>;
+
+/** What the thread is asked; requests count up, and a session is named by the request that made it. */
+export type ThreadRequest = { readonly id: number } & (
+  | { readonly kind: 'create'; readonly model: Uint8Array; readonly options: SessionOptions }
+  | { readonly kind: 'run'; readonly session: number; readonly feeds: Feeds; readonly outputs?: readonly string[] }
+  | { readonly kind: 'release'; readonly session: number }
+);
+
+/** Its answers, in order. */
+export type ThreadReply = { readonly id: number } & (
+  | { readonly kind: 'created'; readonly inputNames: readonly string[]; readonly outputNames: readonly string[] }
+  | { readonly kind: 'ran'; readonly outputs: Record<string, Tensor> }
+  | { readonly kind: 'released' }
+  | { readonly kind: 'failed'; readonly problem: Problem; readonly stack: string }
+);
+
+type Asked<K extends ThreadRequest['kind']> = Omit<Extract<ThreadRequest, { kind: K }>, 'id'>;
+
+interface Pending {
+  readonly resolve: (reply: ThreadReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A thread that computes models while this one goes on. It keeps the process alive only while something is awaited. */
+export interface SessionThread {
+  /** As `createSession`; the session's `run` copies its buffers at once and does not block the event loop. */
+  createSession(model: Uint8Array, options: SessionOptions): Promise<ModelSession>;
+  /** Ends the thread; what is awaited fails. */
+  close(): Promise<void>;
+}
+
+/** A copy of just what a view shows: posting a view would copy all of its buffer. */
+function ownCopies(feeds: Feeds): Feeds {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() } as Tensor]),
+  );
+}
+
+/** Starts a thread for sessions. */
+export function startSessionThread(): SessionThread {
+  const thread: Worker = startThread(new URL('./session-worker', import.meta.url), { name: 'sessions' });
+  const pending = new Map<number, Pending>();
+  let last = 0;
+  let gone: Error | undefined;
+  const end = (reason: Error): void => {
+    gone ??= reason;
+    for (const { reject } of pending.values()) reject(gone);
+    pending.clear();
+  };
+  thread.unref();
+  thread.on('message', (reply: ThreadReply) => {
+    pending.get(reply.id)?.resolve(reply);
+    pending.delete(reply.id);
+    if (pending.size === 0) thread.unref();
+  });
+  thread.on('error', end);
+  thread.on('exit', (code) => end(new Error(`the thread of the sessions ended with code ${code}`)));
+  const ask = async <K extends ThreadRequest['kind']>(request: Asked<K>): Promise<ThreadReply> => {
+    if (gone !== undefined) throw gone;
+    const id = ++last;
+    const reply = await new Promise<ThreadReply>((resolve, reject) => {
+      pending.set(id, { resolve, reject });
+      thread.ref();
+      thread.postMessage({ ...request, id });
+    });
+    if (reply.kind !== 'failed') return reply;
+    const { code, detail } = reply.problem;
+    throw new BespokeError(code, detail, {}, new Error(reply.stack));
+  };
+  return {
+    createSession: async (model, options) => {
+      const made = await ask<'create'>({ kind: 'create', model, options });
+      invariant(made.kind === 'created', () => `a session was asked for, the answer is ${made.kind}`);
+      const { id: session, inputNames, outputNames } = made;
+      let isReleased = false;
+      return {
+        inputNames,
+        outputNames,
+        run: async (feeds, outputs) => {
+          invariant(!isReleased, () => 'a released session was run');
+          const ran = await ask<'run'>({ kind: 'run', session, feeds: ownCopies(feeds), ...(outputs && { outputs }) });
+          invariant(ran.kind === 'ran', () => `a run was asked for, the answer is ${ran.kind}`);
+          return ran.outputs;
+        },
+        release: async () => {
+          if (isReleased) return;
+          isReleased = true;
+          await ask<'release'>({ kind: 'release', session });
+        },
+      };
+    },
+    close: async () => {
+      await thread.terminate();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { parentPort } from 'node:worker_threads';
+import { toProblem } from '../common/errors.js';
+import { assertNever, invariant } from '../common/invariant.js';
+import { createSession, type ModelSession } from './session.js';
+import type { ThreadReply, ThreadRequest } from './session-thread.js';
+
+/** The thread's entry: makes sessions and runs them, one request after the other. */
+function serve(port: NonNullable<typeof parentPort>): void {
+  const sessions = new Map<number, ModelSession>();
+  const sessionOf = (id: number): ModelSession => {
+    const session = sessions.get(id);
+    invariant(session !== undefined, () => `this thread has no session ${id}`);
+    return session;
+  };
+  const answer = async (request: ThreadRequest): Promise<ThreadReply> => {
+    const { id } = request;
+    switch (request.kind) {
+      case 'create': {
+        const session = await createSession(request.model, request.options);
+        sessions.set(id, session);
+        return { kind: 'created', id, inputNames: session.inputNames, outputNames: session.outputNames };
+      }
+      case 'run':
+        return { kind: 'ran', id, outputs: await sessionOf(request.session).run(request.feeds, request.outputs) };
+      case 'release':
+        await sessionOf(request.session).release();
+        sessions.delete(request.session);
+        return { kind: 'released', id };
+      default:
+        return assertNever(request);
+    }
+  };
+  let turn = Promise.resolve();
+  port.on('message', (request: ThreadRequest) => {
+    turn = turn.then(async () => {
+      const reply = await answer(request).catch(
+        (error: unknown): ThreadReply => ({
+          kind: 'failed',
+          id: request.id,
+          problem: toProblem(error),
+          stack: error instanceof Error ? (error.stack ?? '') : '',
+        }),
+      );
+      port.postMessage(reply);
+    });
+  });
+}
+
+invariant(parentPort !== null, () => 'session-worker is the entry of a worker thread');
+serve(parentPort);
