@@ -5,9 +5,11 @@
  *
  *   npm run bench:search-speed -- [--rounds N] [--only TEXT] [--threads N] [--python PATH] [--seed N] [--quick] [--json]
  */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { BespokeError } from '../src/common/errors.js';
 import { makeRng } from '../src/common/rng.js';
-import { search } from '../src/search/search.js';
+import { PACKAGE_ROOT } from '../src/config.js';
 import { type BenchOptions, type BenchResult, countOption, digits, note, row, runBench, spread } from './harness.js';
 import { type Floor, measureFloor } from './search-floor.js';
 import { measureMemory, type SearchMemory } from './search-memory.js';
@@ -19,7 +21,18 @@ import {
   type PublishedVersions,
   startPublishedSearch,
 } from './search-published.js';
+import { build } from './server-process.js';
 import { mean, median, summarize } from './statistics.js';
+
+type SearchModule = typeof import('../src/search/search.js');
+type Search = SearchModule['search'];
+
+/** The search as shipped, without a loader in it. */
+async function compiledSearch(): Promise<Search> {
+  build();
+  const path = pathToFileURL(join(PACKAGE_ROOT, 'dist', 'search', 'search.js')).href;
+  return ((await import(path)) as SearchModule).search;
+}
 
 /** 500 generations as published; a quick run has a tenth. */
 const SETTINGS = {
@@ -58,6 +71,7 @@ interface Raced {
 }
 
 interface Race {
+  readonly search: Search;
   readonly rounds: number;
   readonly generations: number;
   readonly seed: number;
@@ -65,7 +79,11 @@ interface Race {
   readonly isOutOfTime: () => boolean;
 }
 
-async function searchOurs(problem: ReferenceProblem, evaluations: number, seed: number): Promise<Timed> {
+async function searchOurs(
+  search: Search,
+  problem: ReferenceProblem,
+  { evaluations, seed }: { readonly evaluations: number; readonly seed: number },
+): Promise<Timed> {
   const { space, objective, constraint, resolutions, describe, scale } = problem;
   const cpu = process.cpuUsage();
   const start = performance.now();
@@ -91,10 +109,11 @@ async function searchTheirs(
 /** Every contender once; who begins changes from round to round. */
 async function oneRound(
   problem: ReferenceProblem,
-  { published, generations, seed }: Race,
+  { search, published, generations, seed }: Race,
   round: number,
 ): Promise<Round> {
-  const ours = () => searchOurs(problem, POPULATION * (1 + generations), seed + round);
+  const effort = { evaluations: POPULATION * (1 + generations), seed: seed + round };
+  const ours = () => searchOurs(search, problem, effort);
   if (published === undefined) return { ours: await ours() };
   const theirs = (handling: Handling) =>
     searchTheirs(published, problem, { handling, seed: seed + round, generations });
@@ -219,7 +238,7 @@ async function measure(problems: readonly ReferenceProblem[], race: Race, thread
   const evaluations = POPULATION * (1 + race.generations);
   const raced = [];
   for (const problem of problems) raced.push(await raceProblem(problem, race));
-  const floor = race.isOutOfTime() ? undefined : await measureFloor(evaluations, threads, repeats);
+  const floor = race.isOutOfTime() ? undefined : await measureFloor(evaluations, 1 + threads, repeats);
   const measured = problems.find(({ name }) => name === MEMORY_PROBLEM);
   const effort = { threads, evaluations, seed: race.seed };
   const memory = measured === undefined || race.isOutOfTime() ? undefined : await measureMemory(measured, effort);
@@ -230,7 +249,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
   const { isQuick, seed, given, isOutOfTime } = options;
   const { generations, repeats, ...standard } = isQuick ? SETTINGS.quick : SETTINGS.full;
   const rounds = countOption(options, 'rounds', standard.rounds);
-  const threads = countOption(options, 'threads', 2);
+  const threads = countOption(options, 'threads', 1);
   const settings = { rounds, generations, evaluations: POPULATION * (1 + generations), threads };
   const opened = await openReferenceProblems(threads);
   if (opened === undefined) {
@@ -247,7 +266,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
         `--only must be part of a problem's name, got "${given.only}"; they are: ${names}`,
       );
     }
-    const race = { rounds, generations, seed, published, isOutOfTime };
+    const race = { search: await compiledSearch(), rounds, generations, seed, published, isOutOfTime };
     const { raced, floor, memory } = await measure(problems, race, threads, repeats);
     const versions = raced.map((each) => each.versions).findLast((each) => each !== undefined);
     const predictor = raced.map((each) => each.versions?.predictor).find((each) => each !== undefined);
@@ -285,7 +304,8 @@ await runBench({
   options: {
     rounds: `searches of each contender per problem (${SETTINGS.full.rounds}, quick ${SETTINGS.quick.rounds})`,
     only: 'problems whose name has this text',
-    threads: "threads of this search's predictor (2); the published search has one",
+    threads:
+      "threads inside an operator of this search's predictor, which has a thread of its own (1); the published search has one thread",
     python: 'a Python with PyTorch (default: the first of python3 and /usr/bin/python3 that has it)',
   },
   run,

@@ -21,7 +21,7 @@ function newestSource(): number {
 const isCurrent = (): boolean => existsSync(MAIN) && statSync(MAIN).mtimeMs >= newestSource();
 
 /** Compiles `src` where `dist` is older: what is measured is the program as shipped, without a loader in it. */
-function build(): void {
+export function build(): void {
   if (isCurrent()) return;
   note('dist is older than src: compiling');
   const tsc = join(PACKAGE_ROOT, 'node_modules', 'typescript', 'bin', 'tsc');

@@ -37,8 +37,18 @@ const program = new Command('model-card')
   .option('--data <dir>', 'folder of the Fashion-MNIST files')
   .option('--training <dirs...>', 'folders of the training runs, in order: their recipes and logs are quoted', [])
   .option('--command <commands...>', 'the commands that trained it', [])
+  .option(
+    '--after <card>',
+    'card of the weights that training began with: its commands and runs are quoted before those told here',
+  )
   .parse();
-const options = program.opts<{ bundle: string; data?: string; training: string[]; command: string[] }>();
+const options = program.opts<{
+  bundle: string;
+  data?: string;
+  training: string[];
+  command: string[];
+  after?: string;
+}>();
 
 const bundle = await loadBundle(options.bundle);
 const { space, sha256: weightsSha256 } = bundle.supernet;
@@ -159,7 +169,15 @@ ${JSON.stringify(recipe, undefined, 2)}
 \`\`\`
 `;
 }
-const runs = options.training.map(runSection).join('\n');
+/** The commands and the runs of an earlier card, as they stand there. */
+function trainingOf(path: string): { readonly commands: readonly string[]; readonly runs: readonly string[] } {
+  const [head, ...runs] = (readFileSync(path, 'utf8').split('\n## Training\n')[1] ?? '').split(/^(?=### Run )/m);
+  const commands = (head ?? '').split('\n').flatMap((line) => (line.startsWith('    ') ? [line.slice(4)] : []));
+  return { commands, runs: runs.map((run) => `${run.trim()}\n`) };
+}
+const before = options.after === undefined ? { commands: [], runs: [] } : trainingOf(options.after);
+const commands = [...before.commands, ...options.command];
+const runs = [...before.runs, ...options.training.map((dir, i) => runSection(dir, before.runs.length + i))].join('\n');
 const { quality } = predictor;
 if (quality === undefined) throw new Error('an imported predictor has no quality to print');
 const card = `# ${bundle.title}
@@ -204,7 +222,7 @@ Weights: sha256 ${weightsSha256}.
 
 ## Training
 
-${options.command.map((command) => `    ${command}`).join('\n')}
+${commands.map((command) => `    ${command}`).join('\n')}
 
 ${runs}`;
 

@@ -1,24 +1,47 @@
+import { invariant } from '../common/invariant.js';
 import { breathe, throwIfAborted } from '../common/work.js';
-import { exactFront } from './exact.js';
+import { type ExactFront, exactFront } from './exact.js';
 import { fromArch, type Genome } from './genome.js';
 import { findFeasible } from './infeasible.js';
 import { probesOfObjective, takeObjectiveApart } from './objective-parts.js';
+import { firstWhere } from './pool.js';
 import { type Run, takeIn, withKeys } from './run.js';
 
 /** The evaluations must be so many times those that finding out about an objective takes at most. */
 const PROBES_SHARE = 0.5;
+/** Sums of a table differ from what a constraint says by less than this share of the limit: so much more is solved for, and then asked about. */
+const ROUNDING = 1e-9;
+/** Points on either side of the cheapest that is good enough that are scored in any case: terms tell scores to their rounding alone. */
+const NEAR = 8;
 
 /** The cost that alone decides what is feasible and along which the front runs, where there is one and it adds up over blocks. */
 function soleCost({ limits: { list, axis } }: Run) {
   const others = list.filter(({ cost }) => cost !== axis);
   if (others.length > 0 || axis.additive === undefined) return undefined;
-  return { additive: axis.additive, max: list[0]?.max ?? Number.POSITIVE_INFINITY };
+  const max = list[0]?.max ?? Number.POSITIVE_INFINITY;
+  return { additive: axis.additive, max: Number.isFinite(max) ? max + ROUNDING * Math.abs(max) : max };
 }
 
-/** Evenly spaced ones of a list, the last one among them. */
-function spread<T>(items: readonly T[], most: number): T[] {
-  if (items.length <= most) return [...items];
-  return Array.from({ length: most }, (_, i) => items[Math.floor(((i + 1) * items.length) / most) - 1]!);
+/** `most` of the first `count` indices, evenly spaced, the last one among them. */
+function spread(count: number, most: number): number[] {
+  if (count <= most) return Array.from({ length: count }, (_, i) => i);
+  return Array.from({ length: most }, (_, i) => Math.floor(((i + 1) * count) / most) - 1);
+}
+
+/** What is scored of a front: all, or as many as may be, among them the best and, where a cost is minimized, those around the cheapest that is good enough. */
+function genomesOf({ genetics, options, scorer, limits }: Run, { points, archAt }: ExactFront): Genome[] {
+  const { goal = 'accuracy', minScore = Number.NEGATIVE_INFINITY } = options;
+  const genomeAt = (index: number): Genome => {
+    const genome = fromArch(genetics, archAt(index));
+    invariant(genome !== undefined, () => `point ${index} of the front is of another space`);
+    return genome;
+  };
+  let count = points.length;
+  while (count > 0 && !limits.meets(genomeAt(count - 1))) count--; // above the limit by rounding
+  if (goal === 'accuracy' || count <= scorer.remaining) return spread(count, scorer.remaining).map(genomeAt);
+  const cheapest = firstWhere(count, (index) => points[index]!.score >= minScore);
+  const near = Array.from({ length: 2 * NEAR + 1 }, (_, i) => cheapest - NEAR + i).filter((i) => i >= 0 && i < count);
+  return [...new Set([...near, ...spread(count, scorer.remaining - near.length)])].map(genomeAt);
 }
 
 /**
@@ -52,11 +75,6 @@ export async function solveExactly(run: Run): Promise<boolean> {
     },
     maxCost: cost.max,
   });
-  const places = spread([...front.points.keys()], scorer.remaining);
-  const genomes = places.flatMap((index): Genome[] => {
-    const genome = fromArch(genetics, front.archAt(index));
-    return genome === undefined ? [] : [genome];
-  });
-  await takeIn(run, withKeys(run, genomes));
+  await takeIn(run, withKeys(run, genomesOf(run, front)));
   return true;
 }

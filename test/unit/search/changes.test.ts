@@ -86,8 +86,9 @@ const inOrder = (changes: readonly Change[]): Change[] =>
     .map(({ gene, value, gain, added }) => ({ gene, value, gain: gain + 0, added: added.map((each) => each + 0) }))
     .sort((a, b) => a.gene - b.gene || a.value - b.value);
 
-const descends = (changes: readonly Change[]): boolean =>
-  changes.every(({ gain }, at) => at === 0 || changes[at - 1]!.gain >= gain);
+/** By descending gain; of equal ones by gene, to change nothing first, and by value. */
+const byGain = (changes: readonly Change[]): Change[] =>
+  changes.toSorted((a, b) => b.gain - a.gain || a.gene - b.gene || a.value - b.value);
 
 interface Look {
   readonly space: SearchSpace;
@@ -126,7 +127,7 @@ function compare(
     const unbeaten = isAdditive ? withoutBeaten(genetics, center, possible) : possible;
     const expected = withoutHopeless(unbeaten, changes);
     expect(inOrder(found)).toEqual(inOrder(expected));
-    expect(descends(found)).toBe(true);
+    expect(found).toEqual(byGain(found));
     expect(center).toEqual(before);
     expect(changes.center).toBe(center);
     expect(Array.from(changes.slack)).toEqual(

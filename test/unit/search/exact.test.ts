@@ -24,6 +24,8 @@ function total(space: SearchSpace, terms: AdditiveTerms, arch: Arch, resolutions
       sum += terms.unit(slot, choices.at(arch, slot), at);
       if (block > 0) sum += terms.pair?.(slot, choices.at(arch, slot - 1), choices.at(arch, slot)) ?? 0;
     }
+    const end = offsets[stage]! + arch.depths[stage]! - 1;
+    sum += terms.last?.(end, choices.at(arch, end)) ?? 0;
   });
   return sum;
 }
@@ -37,6 +39,7 @@ function randomTerms(seed: number): AdditiveTerms {
     depth: (stage, index) => draw(`d${stage}.${index}`, -50, 50),
     unit: (slot, choice, at) => draw(`u${slot}.${choice}.${at}`, 1, 300),
     pair: (slot, before, choice) => draw(`p${slot}.${before}.${choice}`, -150, 150),
+    last: (slot, choice) => draw(`l${slot}.${choice}`, -150, 150),
   };
 }
 
@@ -48,7 +51,7 @@ describe('exactFront', () => {
     const archs = everyArch(space);
     for (const seed of [1, 2, 3]) {
       const score = randomTerms(seed);
-      const { pair: _, ...cost } = randomTerms(100 + seed);
+      const { pair: _, last: __, ...cost } = randomTerms(100 + seed);
       const all = archs.map((arch) => ({
         score: total(space, score, arch, resolutions),
         cost: total(space, cost, arch, resolutions),

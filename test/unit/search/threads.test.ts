@@ -35,6 +35,39 @@ describe('search with the bundled predictor', () => {
     expect(results[2]).toEqual(results[0]);
   });
 
+  it('gives the same result where the predictor computes on a thread of its own, and where two searches share it', async () => {
+    const { supernet } = await loadBundle(DIR);
+    const { space, sha256: weightsSha256 } = supernet;
+    const results = [];
+    for (const [threads, apart] of [
+      [1, false],
+      [1, true],
+      [2, true],
+    ] as const) {
+      const predictor = await loadPredictor(DIR, { space, weightsSha256 }, { threads, apart });
+      const searched = (seed: number) =>
+        search({
+          space,
+          objective: predictor.asObjective(),
+          constraints: [limitOn(space, 'macs', 6_000_000)],
+          describe: describeWith(space),
+          evaluations: 2_000,
+          seed,
+          resolutions: predictor.resolutions,
+          frontAxis: 'maxMacs',
+        });
+      try {
+        results.push(await Promise.all([searched(5), searched(6)]));
+        if (threads === 1) results.push([await searched(5), await searched(6)]);
+      } finally {
+        await predictor.release();
+      }
+    }
+    for (const result of results) expect(result).toEqual(results[0]);
+    expect(results[0]![1]).not.toEqual(results[0]![0]);
+    expect(results[0]![0]!.evaluations).toBe(2_000);
+  });
+
   it('scores an architecture to the bit alike, whatever is scored with it and by how many threads', async () => {
     const { supernet } = await loadBundle(DIR);
     const { space, sha256: weightsSha256 } = supernet;
