@@ -19,7 +19,7 @@ export type ThreadReply = { readonly id: number } & (
   | { readonly kind: 'created'; readonly inputNames: readonly string[]; readonly outputNames: readonly string[] }
   | { readonly kind: 'ran'; readonly outputs: Record<string, Tensor> }
   | { readonly kind: 'released' }
-  | { readonly kind: 'failed'; readonly problem: Problem; readonly stack: string }
+  | { readonly kind: 'failed'; readonly problem: Problem; readonly message: string; readonly stack: string }
 );
 
 type Asked<K extends ThreadRequest['kind']> = Omit<Extract<ThreadRequest, { kind: K }>, 'id'>;
@@ -72,12 +72,13 @@ export function startSessionThread(): SessionThread {
       thread.postMessage({ ...request, id });
     });
     if (reply.kind !== 'failed') return reply;
-    const { code, detail } = reply.problem;
-    throw new BespokeError(code, detail, {}, new Error(reply.stack));
+    const { problem, message, stack } = reply;
+    if (problem.code === 'internal') throw new Error(message, { cause: new Error(stack) });
+    throw new BespokeError(problem.code, problem.detail, {}, new Error(stack));
   };
   return {
     createSession: async (model, options) => {
-      const made = await ask<'create'>({ kind: 'create', model, options });
+      const made = await ask<'create'>({ kind: 'create', model: model.slice(), options });
       invariant(made.kind === 'created', () => `a session was asked for, the answer is ${made.kind}`);
       const { id: session, inputNames, outputNames } = made;
       let isReleased = false;

@@ -38,6 +38,7 @@ function serve(port: NonNullable<typeof parentPort>): void {
           kind: 'failed',
           id: request.id,
           problem: toProblem(error),
+          message: error instanceof Error ? error.message : String(error),
           stack: error instanceof Error ? (error.stack ?? '') : '',
         }),
       );

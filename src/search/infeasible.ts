@@ -35,11 +35,12 @@ interface Descended {
   readonly second: number;
 }
 
-/** Changes one gene at a time to the best value of an aim, until none helps. */
+/** Changes one gene at a time to the best value of an aim, until none helps; not the resolution, as from the best of one no single change may lead to that of another. */
 function descend(genetics: Genetics, start: Genome, aim: Aim): Descended {
+  const resolutionGene = genetics.length - 1;
   let genome = start;
   for (let step = 0; ; step++) {
-    const around = neighbors(genetics, genome);
+    const around = neighbors(genetics, genome).filter((each) => each[resolutionGene] === start[resolutionGene]);
     const [first, second] = aim(around.map((neighbor) => toArch(genetics, neighbor)));
     let best = 0; // the genome itself
     for (let i = 1; i < around.length; i++) {

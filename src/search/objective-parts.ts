@@ -8,7 +8,7 @@ export type AskScores = (genomes: readonly Genome[]) => Promise<Float32Array>;
 
 /** Squares of two changes that a sum gives away: most objectives that are none are told by the first. */
 const SQUARES = 4;
-/** Random genomes that the terms are checked on before they are believed. */
+/** Random genomes that the terms are checked on before they are believed, at least. */
 const CHECKED = 64;
 /** Rounding of a float32 score, relative; and how many of them a sum of differences may hold per block. */
 const FLOAT32 = 2 ** -24;
@@ -175,7 +175,7 @@ async function probe(probes: readonly Probe[], ask: AskScores): Promise<void> {
   for (const [i, { write }] of probes.entries()) write(scores[i]!);
 }
 
-/** How many architectures {@link takeObjectiveApart} scores at most. */
+/** How many architectures {@link takeObjectiveApart} scores at most, with as few checks as it makes. */
 export function probesOfObjective(genetics: Genetics): number {
   const tables = emptyTables(genetics);
   const asked = [singleProbes(genetics, tables), pairProbes(genetics, tables)].flat().length;
@@ -184,10 +184,16 @@ export function probesOfObjective(genetics: Genetics): number {
 
 /**
  * Takes an objective apart by asking it, where it is a sum over blocks, neighboring blocks of a stage, depths and resolutions; what the terms say is
- * checked on random architectures. An objective that is none costs a few evaluations as a rule.
+ * checked on random architectures. An objective that is none costs a few evaluations as a rule. What so few choices do together that no random
+ * architecture has them is not seen.
+ * @param checks random architectures, at least 64
  * @returns undefined where it does not add up, to float32's rounding, or where elastic widths couple the blocks
  */
-export async function takeObjectiveApart(genetics: Genetics, ask: AskScores): Promise<AdditiveTerms | undefined> {
+export async function takeObjectiveApart(
+  genetics: Genetics,
+  ask: AskScores,
+  checks = CHECKED,
+): Promise<AdditiveTerms | undefined> {
   if (genetics.widths > 0 || genetics.stemDepths > 0) return undefined;
   if (!(await looksAdditive(genetics, ask))) return undefined;
   const tables = emptyTables(genetics);
@@ -196,7 +202,7 @@ export async function takeObjectiveApart(genetics: Genetics, ask: AskScores): Pr
   await probe(pairProbes(genetics, tables), ask);
   const terms = termsOf(genetics, tables);
   const rng = makeRng(genetics.slots).fork('checked');
-  const checked = Array.from({ length: CHECKED }, () => randomGenome(genetics, rng));
+  const checked = Array.from({ length: Math.max(CHECKED, checks) }, () => randomGenome(genetics, rng));
   const scores = await ask(checked);
   const tolerance = toleranceOf(genetics, scores);
   const addsUp = checked.every((genome, i) => Math.abs(sumOf(genetics, terms, genome) - scores[i]!) <= tolerance);

@@ -5,10 +5,13 @@ import { fromArch, type Genome } from './genome.js';
 import { findFeasible } from './infeasible.js';
 import { probesOfObjective, takeObjectiveApart } from './objective-parts.js';
 import { firstWhere } from './pool.js';
-import { type Run, takeIn, withKeys } from './run.js';
+import { isOutOfTime, type Run, takeIn, withKeys } from './run.js';
 
 /** The evaluations must be so many times those that finding out about an objective takes at most. */
 const PROBES_SHARE = 0.5;
+/** Random architectures that its terms are checked on, as a share of the evaluations, and at most. */
+const CHECKS_SHARE = 0.02;
+const MOST_CHECKS = 1_000;
 /** Sums of a table differ from what a constraint says by less than this share of the limit: so much more is solved for, and then asked about. */
 const ROUNDING = 1e-9;
 /** Points on either side of the cheapest that is good enough that are scored in any case: terms tell scores to their rounding alone. */
@@ -56,12 +59,15 @@ export async function solveExactly(run: Run): Promise<boolean> {
   if (genetics.widths > 0 || genetics.stemDepths > 0) return false;
   if (probesOfObjective(genetics) > PROBES_SHARE * options.evaluations) return false;
   if (findFeasible(genetics, options.constraints).length === 0) return false;
-  const score = await takeObjectiveApart(genetics, async (genomes) => {
+  const ask = async (genomes: readonly Genome[]): Promise<Float32Array> => {
     await breathe(); // others wait for this thread: estimates, cancels
     throwIfAborted(options.signal);
     return scorer.probe(genomes);
-  });
-  if (score === undefined) return false;
+  };
+  const checks = Math.min(MOST_CHECKS, Math.floor(CHECKS_SHARE * options.evaluations));
+  const score = await takeObjectiveApart(genetics, ask, checks);
+  throwIfAborted(options.signal);
+  if (score === undefined || isOutOfTime(run)) return false; // the climbs give what there is
   const { bases, depths, blocks } = cost.additive;
   const { count } = genetics.choices;
   const front = exactFront({

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { BespokeError } from '../../../src/common/errors.js';
+import { makeRng } from '../../../src/common/rng.js';
 import { checkFeasibleFast } from '../../../src/search/infeasible.js';
 import { search } from '../../../src/search/search.js';
 import type { Constraint } from '../../../src/search/types.js';
 import { minArch } from '../../../src/space/arch.js';
 import { makeBlockTable } from '../../../src/space/block-table.js';
 import { archCosts } from '../../../src/space/costs.js';
+import type { Arch } from '../../../src/space/types.js';
 import { everyArch } from '../space/every-arch.js';
 import { bundledSpace } from '../space/published-spaces.js';
 import { tinySpace } from '../space/tiny-space.js';
@@ -104,6 +106,21 @@ describe('checkFeasibleFast', () => {
       binding: ['maxLatencyMs'],
       nearestFeasible: { maxLatencyMs: fastest },
     });
+  });
+
+  it('finds the fastest, as brute force does, where another resolution favors other blocks', () => {
+    const archs = everyArch(TINY);
+    for (let seed = 1; seed <= 40; seed++) {
+      const rng = makeRng(seed);
+      const key = (layers: readonly object[], resolution: number): string => `${JSON.stringify(layers)}${resolution}`;
+      const table = makeBlockTable(TINY, (layers, at) => 0.1 + rng.fork(key(layers, at)).next());
+      const cost = (list: readonly Arch[]): Float64Array => table.total(list);
+      const fastest = Math.min(...cost(archs));
+      const limit = (max: number): Constraint => ({ id: 'maxLatencyMs', max, cost });
+      expect(checkFeasibleFast(TINY, [limit(fastest)], TINY.resolutions), `seed ${seed}`).toBeUndefined();
+      const below = checkFeasibleFast(TINY, [limit(fastest - 1e-9)], TINY.resolutions);
+      expect(below?.nearestFeasible).toEqual({ maxLatencyMs: fastest });
+    }
   });
 
   it('looks at the asked resolutions alone', () => {

@@ -143,6 +143,11 @@ describe('a search for a sum', () => {
     const { result } = await counted(score, { resolutions, evaluations });
     expect(result.best.macs).toBe(distinct.at(-1));
     expect(result.paretoFront.length).toBe(evaluations - probes);
+    const above = distinct.at(-5)!; // breaks the limit by less than rounding is allowed for, and is not counted among what is scored
+    const constraints = [limitOn(TINY, 'macs', above - 1e-6)];
+    const limited = await counted(score, { resolutions, evaluations, constraints });
+    expect(limited.result.best.macs).toBe(distinct.at(-6));
+    expect(limited.result.paretoFront.length).toBe(evaluations - probes);
   });
 
   it('is solved from twice the evaluations on that probing takes, and below searched', async () => {
