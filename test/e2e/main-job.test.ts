@@ -173,8 +173,10 @@ describe('a specialization over HTTP', () => {
       return name === undefined ? [] : [{ name, eventId, data: JSON.parse(data) as Specialization }];
     });
     expect(events.at(-1)?.name).toBe('succeeded');
-    expect(events.slice(0, -1).filter(({ name }) => name !== 'queued' && name !== 'progress')).toEqual([]);
-    expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(events.length);
+    // Fronts are told while a search lasts, and have no id: who missed one gets a later one.
+    const states = events.filter(({ name }) => name !== 'front');
+    expect(states.slice(0, -1).filter(({ name }) => name !== 'queued' && name !== 'progress')).toEqual([]);
+    expect(new Set(states.map(({ eventId }) => eventId)).size).toBe(states.length);
     expect(events.at(-1)?.data.result?.artifact.sha256).toMatch(/^[0-9a-f]{64}$/);
     const again = await fetchPath(`/v1/specializations/${id}/events`, {
       'Last-Event-ID': events.at(-1)?.eventId ?? '',
