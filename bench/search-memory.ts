@@ -24,6 +24,8 @@ export interface SearchMemory {
 /** Inside node_modules, where compiled files find packages and nothing else looks. */
 const CACHE = join(PACKAGE_ROOT, 'node_modules', '.cache');
 const CHILD = join('bench', 'search-memory-child.ts');
+/** The predictor's thread, which is started by its path. */
+const THREAD = join('src', 'runtime', 'session-worker.ts');
 
 function node(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: PACKAGE_ROOT, encoding: 'utf8' });
@@ -37,7 +39,7 @@ function compile(dir: string): string {
     extends: relative(dir, join(PACKAGE_ROOT, 'tsconfig.json')),
     compilerOptions: { rootDir: relative(dir, PACKAGE_ROOT), outDir: 'out', declaration: false, noCheck: true },
     include: [],
-    files: [relative(dir, join(PACKAGE_ROOT, CHILD))],
+    files: [CHILD, THREAD].map((path) => relative(dir, join(PACKAGE_ROOT, path))),
   };
   writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify(config));
   writeFileSync(join(dir, 'package.json'), JSON.stringify({ type: 'module' }));
