@@ -144,17 +144,23 @@ async function timeCancels(
   ];
 }
 
+/** Searches that wait for each other, so that the server searches longer than any requests take. */
+const LONG_SEARCHES = 6;
+
 /** Keeps the server searching while `work` runs. */
 async function whileSearching<T>(target: Target, bounds: Bounds, work: () => Promise<T>): Promise<T> {
-  const id = await startJob(target, longSearch(bounds, 1));
+  const ids: string[] = [];
+  for (let seed = 1; seed <= LONG_SEARCHES; seed++) ids.push(await startJob(target, longSearch(bounds, seed)));
+  const id = ids[ids.length - 1]!;
   let isOver = false;
   const over = (async () => {
     for await (const { row: seen } of eventsOf(target, id)) isOver = seen.finishedAt != null;
   })();
   await delay(SETTLE_MS);
   const result = await work();
-  if (isOver) throw new BespokeError('internal', 'the search that was to go on beside the requests ended before them');
-  await post(target, `/v1/specializations/${id}/cancel`);
+  if (isOver)
+    throw new BespokeError('internal', 'the searches that were to go on beside the requests ended before them');
+  for (const each of ids) await post(target, `/v1/specializations/${each}/cancel`);
   await over;
   return result;
 }

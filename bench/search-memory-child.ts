@@ -37,7 +37,7 @@ async function run(setup: MemorySetup, isSearching: boolean): Promise<MemoryAnsw
   const { spaceId, predictor: dir, threads, tables, maxLatencyMs, evaluations, seed } = setup;
   const space = PUBLISHED_SPACES.find(({ id }) => id === spaceId);
   if (space === undefined) throw new Error(`there is no published space ${spaceId}`);
-  const predictor = await loadPredictor(dir, { space, weightsSha256: '' }, { threads, apart: true });
+  const predictor = await loadPredictor(dir, { space, weightsSha256: '' }, { threads });
   let searched: MemoryAnswer['searched'];
   if (isSearching) {
     const cost = costByTables(space, tables);

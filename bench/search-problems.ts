@@ -88,7 +88,7 @@ function synthetic(): ReferenceProblem[] {
 
 async function openPredictor(file: readonly string[], space: typeof MBV3_W10, threads: number) {
   const { bytes } = await convertPredictor(join(REFERENCE, ...file), space, { others: PUBLISHED_SPACES });
-  return loadPredictor(bytes, { space, weightsSha256: '' }, { threads, apart: true });
+  return loadPredictor(bytes, { space, weightsSha256: '' }, { threads });
 }
 
 /** The eight problems of the reference data folder; none where it is absent. @param threads of the predictors */

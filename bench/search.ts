@@ -272,7 +272,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
   const dir = findBundleDir(modelDirsOf(options.given.models));
   const { id, supernet } = await loadBundle(dir);
   const { space, sha256: weightsSha256 } = supernet;
-  const predictor = await loadPredictor(dir, { space, weightsSha256 }, { apart: true });
+  const predictor = await loadPredictor(dir, { space, weightsSha256 });
   try {
     const { resolutions, quality } = predictor;
     const bundled = { space, objective: predictor.asObjective(), resolutions, costs: makeCostTable(space) };

@@ -87,7 +87,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
   const dir = findBundleDir(modelDirsOf(options.given.models));
   const { id, supernet } = await loadBundle(dir);
   const { space, sha256: weightsSha256 } = supernet;
-  const predictor = await loadPredictor(dir, { space, weightsSha256 }, { apart: true });
+  const predictor = await loadPredictor(dir, { space, weightsSha256 });
   const models: Predicting = { space, predictor, costs: makeCostTable(space), latency: undefined };
   try {
     const gains: Record<number, readonly number[]> = {};

@@ -80,7 +80,7 @@ async function loadBench({ facts, profile }: Servable): Promise<Workbench> {
   const bundle = await loadBundle(dir);
   return {
     bundle,
-    predictor: hasPredictor(facts) ? await loadPredictor(dir, { space, weightsSha256 }, { apart: true }) : undefined,
+    predictor: hasPredictor(facts) ? await loadPredictor(dir, { space, weightsSha256 }) : undefined,
     costs: makeCostTable(space),
     latency: profile === undefined ? undefined : makeLatencyModel(space, profile),
     measuring: measuringOf(space, profile),

@@ -20,8 +20,7 @@ async function madeFor(dir: string): Promise<string> {
 
 /** The accuracy predictor of a search: a folder of `predictor.json`, or a published `.pth`, which is imported on the way. */
 export async function openSearchPredictor(source: string, space: SearchSpace): Promise<AccuracyPredictor> {
-  if (!source.endsWith('.pth'))
-    return loadPredictor(source, { space, weightsSha256: await madeFor(source) }, { apart: true });
+  if (!source.endsWith('.pth')) return loadPredictor(source, { space, weightsSha256: await madeFor(source) });
   const { bytes } = await convertPredictor(source, space, { others: PUBLISHED_SPACES });
-  return loadPredictor(bytes, { space, weightsSha256: '' }, { apart: true });
+  return loadPredictor(bytes, { space, weightsSha256: '' });
 }

@@ -18,11 +18,17 @@ import { fractionInterval, type PredictorQuality } from './quality.js';
 /** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
 const BATCH = 1024;
 
+/** Multiply-adds of a row from which on a thread of its own pays: the published predictors have 370,000, the bundled one 98,000. */
+const LARGE = 200_000;
+
 /** What a predictor computes on. */
 export interface PredictorThreads {
   /** Threads inside an operator, 1 unless told. */
   readonly threads?: number;
-  /** On a thread of its own, so that a search goes on while it computes; else it blocks the event loop. Scores are to the bit the same. */
+  /**
+   * On a thread of its own, so that a search goes on while it computes; else it blocks the event loop. Unless told, where a row takes so many
+   * multiply-adds that it pays. Scores are to the bit the same.
+   */
   readonly apart?: boolean;
 }
 
@@ -119,8 +125,14 @@ interface Models {
   readonly release: () => Promise<void>;
 }
 
-async function openModels(ensemble: MlpEnsemble, { threads = 1, apart = false }: PredictorThreads): Promise<Models> {
-  const thread = apart ? startSessionThread() : undefined;
+/** Multiply-adds of a row. */
+function macsOf({ members }: MlpEnsemble): number {
+  const sizes = members.flatMap(({ layers }) => layers.map(({ weight }) => weight.data.length));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function openModels(ensemble: MlpEnsemble, { threads = 1, apart }: PredictorThreads): Promise<Models> {
+  const thread = (apart ?? macsOf(ensemble) >= LARGE) ? startSessionThread() : undefined;
   const create = thread?.createSession ?? createSession;
   const open = (model: OnnxModel) => create(encodeModel(model), { threads, optimization: 'all' });
   const score = await open(ensembleModel(ensemble)).catch(async (error: unknown) => {
