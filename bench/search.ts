@@ -70,30 +70,24 @@ async function ownSearch(
   return best.predictedTop1;
 }
 
-/** Counts the seconds that an objective takes and the architectures that it scores and gives slopes of. */
+/** Counts the architectures that an objective scores and gives slopes of. Its seconds cannot be told apart: lanes wait for it in turn. */
 function metered({ score, encoded }: Objective, space: SearchSpace) {
-  const meter = { seconds: 0, scored: 0, slopes: 0 };
-  const timed = async (ask: () => Promise<Float32Array>): Promise<Float32Array> => {
-    const start = performance.now();
-    const answer = await ask();
-    meter.seconds += (performance.now() - start) / 1000;
-    return answer;
-  };
+  const meter = { scored: 0, slopes: 0 };
   const objective: Objective = {
     score: async (archs) => {
       meter.scored += archs.length;
-      return timed(() => score(archs));
+      return score(archs);
     },
     ...(encoded && {
       encoded: {
         ...encoded,
         score: async (rows) => {
-          const scores = await timed(() => encoded.score(rows));
+          const scores = await encoded.score(rows);
           meter.scored += scores.length;
           return scores;
         },
         slopes: async (rows) => {
-          const slopes = await timed(() => encoded.slopes(rows));
+          const slopes = await encoded.slopes(rows);
           meter.slopes += slopes.length / encodingLength(space, encoded.resolutions);
           return slopes;
         },
@@ -106,7 +100,6 @@ function metered({ score, encoded }: Objective, space: SearchSpace) {
 async function timeSearches(problem: Problem, runs: number, seed: number) {
   const timed: {
     readonly seconds: number;
-    readonly predictorSeconds: number;
     readonly scored: number;
     readonly slopes: number;
   }[] = [];
@@ -115,7 +108,7 @@ async function timeSearches(problem: Problem, runs: number, seed: number) {
     const start = performance.now();
     await ownSearch({ ...problem, objective }, TIMED_EVALUATIONS, seed + run);
     const seconds = (performance.now() - start) / 1000;
-    timed.push({ seconds, predictorSeconds: meter.seconds, scored: meter.scored, slopes: meter.slopes });
+    timed.push({ seconds, scored: meter.scored, slopes: meter.slopes });
     note(`timed search ${run}/${runs}: ${seconds.toFixed(2)} s`);
   }
   const [first, ...warm] = timed;
@@ -123,8 +116,6 @@ async function timeSearches(problem: Problem, runs: number, seed: number) {
     evaluations: TIMED_EVALUATIONS,
     firstSeconds: first?.seconds, // compiling included: what the first job of a server sees
     seconds: summarize(warm.map(({ seconds }) => seconds)),
-    predictorSeconds: summarize(warm.map(({ predictorSeconds }) => predictorSeconds)),
-    restSeconds: summarize(warm.map(({ seconds, predictorSeconds }) => seconds - predictorSeconds)),
     scored: summarize(warm.map(({ scored }) => scored)),
     slopes: summarize(warm.map(({ slopes }) => slopes)),
   };
@@ -219,8 +210,6 @@ type Regrets = Awaited<ReturnType<typeof measureRegrets>>;
 const timingLines = (timing: Timing): string[] => [
   `one search of ${digits(timing.evaluations)} evaluations, MACs limited`,
   row('  seconds', spread(timing.seconds, 's')),
-  row('  of which the predictor', spread(timing.predictorSeconds, 's')),
-  row('  of which the rest', spread(timing.restSeconds, 's')),
   row('  architectures scored', spread(timing.scored, '')),
   row('  slopes asked, two evaluations each', spread(timing.slopes, '')),
   row('  the first search of the process', `${digits(timing.firstSeconds ?? Number.NaN)} s`),
