@@ -3,7 +3,7 @@ import { convertPredictor } from '../src/cli/checkpoint-file.js';
 import { makeRng } from '../src/common/rng.js';
 import { encodeModel } from '../src/onnx/codec.js';
 import { decodePredictor, type PredictorBytes } from '../src/predictors/file.js';
-import { ensembleModel, type MlpEnsemble } from '../src/predictors/mlp-graph.js';
+import { ensembleMacs, ensembleModel } from '../src/predictors/mlp-graph.js';
 import { createSession, type ModelSession } from '../src/runtime/session.js';
 import { encodeArchs } from '../src/space/encoding.js';
 import { PUBLISHED_SPACES } from '../src/space/published.js';
@@ -32,11 +32,6 @@ export async function officialPredictor(): Promise<PredictorBytes> {
   const path = join(REFERENCE, 'official', 'acc_predictor.pth');
   return (await convertPredictor(path, MBV3_W12, { others: PUBLISHED_SPACES })).bytes;
 }
-
-const macsOf = ({ members }: MlpEnsemble): number =>
-  members
-    .flatMap(({ layers }) => layers)
-    .reduce((sum, { weight }) => sum + weight.dims.reduce((size, dim) => size * dim, 1), 0);
 
 async function timeRows(session: ModelSession, rows: Float32Array, features: number, batch: number): Promise<number> {
   const start = performance.now();
@@ -68,7 +63,7 @@ export async function measureFloor(count: number, threads: number, repeats: numb
     await session.release();
   }
   const bestBatch = BATCHES.reduce((best, batch) => (seconds[batch]! < seconds[best]! ? batch : best));
-  const macsPerRow = macsOf(ensemble);
+  const macsPerRow = ensembleMacs(ensemble);
   const macsPerSecond = (count * macsPerRow) / seconds[bestBatch]!;
   return { rows: count, macsPerRow, seconds, bestBatch, macsPerSecond, floorSeconds: seconds[bestBatch]! };
 }

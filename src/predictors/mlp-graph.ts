@@ -50,6 +50,12 @@ function addMember(builder: GraphBuilder, member: Mlp, prefix: string, encoding:
   }, encoding);
 }
 
+/** Multiply-adds of one row. */
+export function ensembleMacs({ members }: MlpEnsemble): number {
+  const sizes = members.flatMap(({ layers }) => layers.map(({ weight }) => weight.data.length));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /**
  * The ensemble as an ONNX model: input `encoding` [N, features], output `top1` [N, 1], a fraction 0..1 up to the regression's error.
  * Source: Gemm-13, Relu-14, Sum-13

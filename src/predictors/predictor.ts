@@ -12,7 +12,7 @@ import type { Arch, SearchSpace } from '../space/types.js';
 import { floats } from '../tensor/tensor.js';
 import { type PredictorCard, parseCard } from './card.js';
 import { decodePredictor, PREDICTOR_FILES, type PredictorBytes } from './file.js';
-import { ensembleModel, type MlpEnsemble, slopesModel } from './mlp-graph.js';
+import { ensembleMacs, ensembleModel, type MlpEnsemble, slopesModel } from './mlp-graph.js';
 import { fractionInterval, type PredictorQuality } from './quality.js';
 
 /** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
@@ -125,14 +125,8 @@ interface Models {
   readonly release: () => Promise<void>;
 }
 
-/** Multiply-adds of a row. */
-function macsOf({ members }: MlpEnsemble): number {
-  const sizes = members.flatMap(({ layers }) => layers.map(({ weight }) => weight.data.length));
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
 async function openModels(ensemble: MlpEnsemble, { threads = 1, apart }: PredictorThreads): Promise<Models> {
-  const thread = (apart ?? macsOf(ensemble) >= LARGE) ? startSessionThread() : undefined;
+  const thread = (apart ?? ensembleMacs(ensemble) >= LARGE) ? startSessionThread() : undefined;
   const create = thread?.createSession ?? createSession;
   const open = (model: OnnxModel) => create(encodeModel(model), { threads, optimization: 'all' });
   const score = await open(ensembleModel(ensemble)).catch(async (error: unknown) => {

@@ -67,9 +67,9 @@ export function startSessionThread(): SessionThread {
     if (gone !== undefined) throw gone;
     const id = ++last;
     const reply = await new Promise<ThreadReply>((resolve, reject) => {
+      thread.postMessage({ ...request, id }); // first: what cannot be posted is not awaited
       pending.set(id, { resolve, reject });
       thread.ref();
-      thread.postMessage({ ...request, id });
     });
     if (reply.kind !== 'failed') return reply;
     const { problem, message, stack } = reply;

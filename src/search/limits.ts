@@ -5,7 +5,7 @@ import { type Genetics, type Genome, toArch } from './genome.js';
 import type { Constraint } from './types.js';
 
 /** Closer to a limit than this share of it, a table's sum is not trusted: the constraint itself is asked. */
-const ROUNDING = 1e-9;
+export const ROUNDING = 1e-9;
 
 /** A cost of genomes: by table where it adds up over blocks, else by asking. */
 export interface GenomeCost {

@@ -4,8 +4,6 @@ const FIRST_CAPACITY = 2 ** 12;
 
 /** Scores by key: open addressing in typed arrays, as a map of numbers that are no small integers costs ten times as much. Mutable. */
 export interface ScoreTable {
-  /** How many keys have a score. */
-  readonly scored: number;
   /** The score of a key; NaN where it has none. */
   get(key: number): number;
   set(key: number, score: number): void;
@@ -24,7 +22,6 @@ function hash(key: number): number {
 export function makeScoreTable(): ScoreTable {
   let capacity = FIRST_CAPACITY;
   let used = 0;
-  let scored = 0;
   let keys = new Float64Array(capacity).fill(-1);
   let scores = new Float64Array(capacity);
   const place = (key: number): number => {
@@ -54,16 +51,12 @@ export function makeScoreTable(): ScoreTable {
     return at;
   };
   return {
-    get scored() {
-      return scored;
-    },
     get: (key) => {
       const at = place(key);
       return keys[at] === key ? scores[at]! : Number.NaN;
     },
     set: (key, score) => {
       const at = enter(key);
-      if (Number.isNaN(scores[at]!)) scored++;
       scores[at] = score;
     },
     mark: (key) => {

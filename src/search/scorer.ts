@@ -41,8 +41,6 @@ export interface AskedGuesses {
 export interface Scorer {
   /** What was spent of the budget. */
   readonly evaluations: number;
-  /** Architectures scored. */
-  readonly scored: number;
   readonly remaining: number;
   /** The score of the genome of a key; NaN where it was not scored. */
   scoreOf(key: number): number;
@@ -211,9 +209,6 @@ export function makeScorer(parts: ScorerParts): Scorer {
   return {
     get evaluations() {
       return budget - remaining();
-    },
-    get scored() {
-      return scores.scored;
     },
     get remaining() {
       return remaining();

@@ -3,17 +3,16 @@ import { breathe, throwIfAborted } from '../common/work.js';
 import { type ExactFront, exactFront } from './exact.js';
 import { fromArch, type Genome } from './genome.js';
 import { findFeasible } from './infeasible.js';
+import { ROUNDING } from './limits.js';
 import { probesOfObjective, takeObjectiveApart } from './objective-parts.js';
 import { firstWhere } from './pool.js';
 import { isOutOfTime, type Run, takeIn, withKeys } from './run.js';
 
-/** The evaluations must be so many times those that finding out about an objective takes at most. */
+/** What finding out about an objective may take of the evaluations. */
 const PROBES_SHARE = 0.5;
 /** Random architectures that its terms are checked on, as a share of the evaluations, and at most. */
 const CHECKS_SHARE = 0.02;
 const MOST_CHECKS = 1_000;
-/** Sums of a table differ from what a constraint says by less than this share of the limit: so much more is solved for, and then asked about. */
-const ROUNDING = 1e-9;
 /** Points on either side of the cheapest that is good enough that are scored in any case: terms tell scores to their rounding alone. */
 const NEAR = 8;
 
@@ -22,6 +21,7 @@ function soleCost({ limits: { list, axis } }: Run) {
   const others = list.filter(({ cost }) => cost !== axis);
   if (others.length > 0 || axis.additive === undefined) return undefined;
   const max = list[0]?.max ?? Number.POSITIVE_INFINITY;
+  // Closer to the limit the constraint itself is asked, so that what may meet it is solved for.
   return { additive: axis.additive, max: Number.isFinite(max) ? max + ROUNDING * Math.abs(max) : max };
 }
 
@@ -56,7 +56,6 @@ export async function solveExactly(run: Run): Promise<boolean> {
   const { genetics, options, scorer, isLeftOut } = run;
   const cost = soleCost(run);
   if (cost === undefined || options.objective.encoded !== undefined || isLeftOut('exact')) return false;
-  if (genetics.widths > 0 || genetics.stemDepths > 0) return false;
   if (probesOfObjective(genetics) > PROBES_SHARE * options.evaluations) return false;
   if (findFeasible(genetics, options.constraints).length === 0) return false;
   const ask = async (genomes: readonly Genome[]): Promise<Float32Array> => {

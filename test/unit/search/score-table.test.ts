@@ -28,22 +28,20 @@ describe('a table of scores', () => {
         if (!Object.is(table.get(key), map.get(key))) wrong.push(step);
       }
       expect(wrong, `seed ${seed}`).toEqual([]);
-      expect(table.scored).toBe([...map.values()].filter((score) => !Number.isNaN(score)).length);
       expect([...map.keys()].map(table.get)).toEqual([...map.values()]);
       const others = Array.from({ length: 500 }, () => Math.floor(rng.next() * most)).filter((key) => !map.has(key));
       for (const key of others) expect(table.get(key)).toBeNaN();
     }
   });
 
-  it('has no score of a key that was marked alone, which counts once it has one', () => {
+  it('has no score of a key that was marked alone', () => {
     const table = makeScoreTable();
     expect(table.mark(7)).toBe(true);
     expect(table.get(7)).toBeNaN();
-    expect(table.scored).toBe(0);
     expect(table.mark(7)).toBe(false);
     table.set(7, 0.5);
     table.set(7, 0.25);
-    expect([table.get(7), table.scored]).toEqual([0.25, 1]);
+    expect(table.get(7)).toBe(0.25);
     expect(table.mark(7)).toBe(false);
     expect(table.get(7)).toBe(0.25);
     expect(table.get(8)).toBeNaN(); // to look is not to mark
