@@ -129,3 +129,13 @@ async function readStdin(): Promise<string> {
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
+
+/** Runs work whose refusals then say which input they are of. */
+export function naming<T>(input: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof BespokeError)) throw cause;
+    throw new BespokeError(cause.code, `${input}: ${cause.message}`, {}, cause);
+  }
+}

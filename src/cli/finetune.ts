@@ -9,6 +9,7 @@ import type { Arch } from '../space/types.js';
 import { type Delivery, deliver, deliverSubnet } from '../specialize/deliver.js';
 import type { Bundle } from '../supernet/types.js';
 import { chooseLowering } from '../train/choose-lowering.js';
+import type { TeacherModel } from '../train/frozen-teacher.js';
 import { formatDuration, progressPrinter } from '../train/progress-line.js';
 import { parseRecipe, type Recipe, scaleRecipe } from '../train/recipe.js';
 import type { TrainRunOptions } from '../train/run.js';
@@ -21,6 +22,7 @@ import { codeOf, EXIT } from './arguments.js';
 import { type FinetuneReport, finetuneReport, measureGain } from './finetune-report.js';
 import { formatCount, formatPercent } from './format.js';
 import { writeOut } from './jobs.js';
+import { readTeachers } from './teachers.js';
 import type { Terminal } from './terminal.js';
 
 /** How long a fine-tuning is, in one of three ways; by the clock unless told. */
@@ -33,6 +35,8 @@ export interface FinetuneLength {
 /** What a fine-tuning is told, however it is asked for. */
 export interface FinetuneOptions extends FinetuneLength {
   readonly recipe: string;
+  /** ONNX files that teach; without one the bundle's largest network does. */
+  readonly teacher?: readonly string[];
   /** Folder of checkpoints, log and weights. */
   readonly run: string;
   readonly seed: number;
@@ -64,13 +68,12 @@ async function readRecipe(path: string, bundle: Bundle): Promise<Recipe> {
   }
 }
 
-/** The network with the supernet's weights, and the supernet's largest as its teacher. */
-async function startingNet(bundle: Bundle, arch: Arch): Promise<SingleNet> {
-  const { supernet } = bundle;
-  const largest = canonicalArch(supernet.space, maxArch(supernet.space));
+/** The supernet's largest network, as it is delivered. */
+async function largestOf(bundle: Bundle): Promise<TeacherModel> {
+  const { space } = bundle.supernet;
+  const largest = canonicalArch(space, maxArch(space));
   const { extracted } = await deliver(bundle, largest);
-  const teacher = { model: extracted.model, resolution: largest.resolution };
-  return { arch, tensors: extractedTensors(supernet, arch), teacher };
+  return { model: extracted.model, resolution: largest.resolution };
 }
 
 /** The recipe at the length asked for. A run that is gone on with keeps its own: how fast the machine is now must not change it. */
@@ -98,7 +101,7 @@ export interface Finetuned {
 }
 
 /**
- * Fine-tunes one architecture of a bundle, starting from its extracted weights and distilling from the bundle's largest network; then calibrates and
+ * Fine-tunes one architecture of a bundle, starting from its extracted weights and distilling from the bundle's largest network or the teachers named; then calibrates and
  * measures it as every delivered network is.
  * @param data the images that the supernet was trained on, split as then
  */
@@ -110,10 +113,12 @@ export async function finetune(
 ): Promise<Finetuned> {
   const { space } = bundle.supernet;
   const { seed, workers, signal, onEvent = () => undefined } = options;
+  const given = await readTeachers(options.teacher ?? [], space, await readRecipe(options.recipe, bundle));
   const run = {
     ...{
       space,
-      net: await startingNet(bundle, arch),
+      net: { arch, tensors: extractedTensors(bundle.supernet, arch) },
+      teachers: given ?? [await largestOf(bundle)],
       data,
       dir: options.run,
       seed,

@@ -18,7 +18,9 @@ import { readStartWeights } from '../train/start-weights.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
 import { bundleRun, type FinishedRun, isBundleOf } from './bundles.js';
 import { folderId } from './folder-id.js';
+import { readFront } from './front-file.js';
 import { keepRecord, openSource, readForTraining, spaceFor } from './own-data.js';
+import { readTeachers } from './teachers.js';
 import type { Terminal } from './terminal.js';
 
 /** What `bespoke train` is told. */
@@ -35,6 +37,10 @@ export interface TrainOptions {
   readonly download?: string;
   /** Run, bundle or file whose weights are started from. */
   readonly from?: string;
+  /** ONNX files that teach in the phases with a frozen teacher. */
+  readonly teacher: readonly string[];
+  /** JSON files whose architectures the phases with a `frontShare` draw from. */
+  readonly front: readonly string[];
   readonly images?: number;
   /** Passes over the training images, instead of a number of images. */
   readonly epochs?: number;
@@ -132,6 +138,8 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   await assertNotTraining(options.out);
   const space = await spaceOf(terminal, options);
   const recipe = parseRecipe(await readText(options.recipe), options.recipe, space);
+  const teachers = await readTeachers(options.teacher, space, recipe);
+  const front = await readFront(options.front, space, recipe);
   const backend = await chooseBackend(options.lowering, options.executionProvider);
   noteSlowLayers(terminal, space, backend.lowering);
   const stop = new AbortController();
@@ -144,6 +152,8 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   const outcome = await trainSupernet({
     space,
     start: startOf(terminal, options, space),
+    teachers,
+    front,
     recipe: scaled(recipe, options, data.train.length),
     data,
     dir: options.out,

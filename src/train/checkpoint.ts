@@ -20,10 +20,14 @@ const FORMAT = 'bespoke-training-3';
 /** What has to be equal for a run to go on exactly where it stopped. */
 export interface RunIdentity {
   readonly spaceSha256: string;
-  /** Of the one network that is trained, its first weights and its teacher; `none` in a run of a supernet. */
+  /** Of the one network that is trained and its first weights; `none` in a run of a supernet. */
   readonly netSha256: string;
   /** sha256 of the weights that it started from, where they were given. */
   readonly startSha256?: string;
+  /** sha256 of each teacher that was given, in their order. */
+  readonly teachersSha256?: string;
+  /** sha256 of the architectures that were paid attention to, where there were any. */
+  readonly frontSha256?: string;
   readonly recipeSha256: string;
   /** Of pixels, labels, normalization and split. */
   readonly dataSha256: string;

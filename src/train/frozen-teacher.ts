@@ -1,41 +1,55 @@
 import { invariant } from '../common/invariant.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
-import { INPUT_NAME, OUTPUT_NAME } from '../supernet/emit-layers.js';
 import type { FloatTensor } from '../tensor/tensor.js';
+import { softmaxRows } from './targets.js';
 
-/** A finished network that others learn from: a delivered model, its batch norm calibrated and folded. */
+/** A finished network that others learn from: one input `[N, C, R, R]`, normalized as training images are, and one output of logits `[N, classes]`. */
 export interface TeacherModel {
   /** Encoded ONNX. */
   readonly model: Uint8Array;
-  /** Input side, pixels: it sees the images at its own resolution. */
+  /** Input side R, pixels: it sees the images at its own resolution. */
   readonly resolution: number;
 }
 
-/** A teacher at work in one thread; the session is made at the first batch. */
-export class FrozenTeacher {
-  readonly resolution: number;
-  readonly #model: Uint8Array;
-  #session: Promise<ModelSession> | undefined;
+/** Teachers at work in one thread; sessions are made at the first batch. */
+export class FrozenTeachers {
+  readonly #models: readonly TeacherModel[];
+  #sessions: Promise<readonly ModelSession[]> | undefined;
 
-  constructor({ model, resolution }: TeacherModel) {
-    this.#model = model;
-    this.resolution = resolution;
+  /** @param models one or more */
+  constructor(models: readonly TeacherModel[]) {
+    this.#models = models;
   }
 
   /**
-   * @param images float32 `[N, C, R, R]` of the teacher's resolution
-   * @returns `[N, classes]`
+   * What they say together: the mean of their softmax, an ensemble's answer (Hinton et al. 2015, section 1).
+   * @param at the same images at a resolution, float32 `[N, C, R, R]`
+   * @returns `[N, classes]`, rows sum to 1
    */
-  async logits(images: FloatTensor): Promise<Float32Array> {
-    this.#session ??= createSession(this.#model, { threads: 1, optimization: 'all' });
-    const { [OUTPUT_NAME]: output } = await (await this.#session).run({ [INPUT_NAME]: images });
-    invariant(output?.data instanceof Float32Array, () => `the teacher has no float32 output "${OUTPUT_NAME}"`);
-    return output.data;
+  async probabilities(at: (resolution: number) => FloatTensor, classes: number): Promise<Float32Array> {
+    this.#sessions ??= Promise.all(
+      this.#models.map(({ model }) => createSession(model, { threads: 1, optimization: 'all' })),
+    );
+    const sessions = await this.#sessions;
+    const mean: Float32Array[] = [];
+    for (const [i, session] of sessions.entries()) {
+      const images = at(this.#models[i]!.resolution);
+      const { [session.outputNames[0]!]: output } = await session.run({ [session.inputNames[0]!]: images });
+      invariant(
+        output?.data instanceof Float32Array && output.data.length === images.dims[0]! * classes,
+        () => `teacher ${i + 1} answers ${images.dims.join('x')} images with ${output?.type} [${output?.dims}]`,
+      );
+      mean.push(softmaxRows(output.data, classes));
+    }
+    const [first, ...others] = mean;
+    invariant(first !== undefined, () => 'no teacher was given');
+    if (others.length === 0) return first;
+    return first.map((value, i) => others.reduce((sum, other) => sum + other[i]!, value) / mean.length);
   }
 
   async release(): Promise<void> {
-    const session = await this.#session;
-    this.#session = undefined;
-    await session?.release();
+    const sessions = await this.#sessions;
+    this.#sessions = undefined;
+    for (const session of sessions ?? []) await session.release();
   }
 }

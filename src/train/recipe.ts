@@ -52,6 +52,11 @@ export interface Phase {
   readonly smallest: boolean;
   /** Random sub-networks per worker and step. */
   readonly subnetsPerStep: number;
+  /**
+   * Share 0..1 of the random sub-networks that are drawn from a front that the run is given, uniformly over its range of MACs, instead of from the
+   * elastic choices: attention on the networks that will be cut out (AttentiveNAS, Wang et al. 2021, section 3.2).
+   */
+  readonly frontShare?: number;
   readonly elastic: ElasticChoices;
   /** Hidden channels are sorted by importance before the phase's first step, so that narrower nets keep the important ones. */
   readonly sortChannels?: true;
@@ -105,6 +110,7 @@ const PHASE_KEYS = [
   'largestEvery',
   'smallest',
   'subnetsPerStep',
+  'frontShare',
   'elastic',
   'sortChannels',
   'teacher',
@@ -197,6 +203,8 @@ function checkPhase(phase: Phase, where: string): Phase {
   }
   if (phase.teacher === 'none' && phase.kdRatio !== 0)
     refuseJson(`${where}: kdRatio`, '0 without a teacher', phase.kdRatio);
+  if (phase.frontShare !== undefined && phase.subnetsPerStep === 0)
+    refuseJson(`${where}: frontShare`, 'absent where subnetsPerStep is 0', phase.frontShare);
   if (phase.finalLr > phase.lr) refuseJson(`${where}: finalLr`, `at most lr, ${phase.lr}`, phase.finalLr);
   return phase;
 }
@@ -210,6 +218,7 @@ function readPhase(value: unknown, where: string, space: SearchSpace): Phase {
     largestEvery: readNumber(object, 'largestEvery', wholeBetween(0, 1000)),
     smallest: readBoolean(object, 'smallest'),
     subnetsPerStep: readNumber(object, 'subnetsPerStep', wholeBetween(0, 64)),
+    ...(object.members.frontShare !== undefined && { frontShare: readNumber(object, 'frontShare', SHARE) }),
     elastic: readElastic(object, space),
     ...(object.members.sortChannels !== undefined && readBoolean(object, 'sortChannels') && { sortChannels: true }),
     teacher: readChoice(object, 'teacher', ['none', 'inplace', 'frozen']),

@@ -6,8 +6,10 @@ import type { SearchSpace } from '../space/types.js';
 import { encodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor } from '../tensor/tensor.js';
 import type { FoundCheckpoint, RunIdentity } from './checkpoint.js';
+import type { TeacherModel } from './frozen-teacher.js';
 import type { Recipe } from './recipe.js';
 import { type SingleNet, singleNetSha256 } from './single-net.js';
+import type { AttendedFront } from './subnet-schedule.js';
 import type { TrainingData } from './training-data.js';
 
 /** What a run is begun with. */
@@ -15,6 +17,8 @@ export interface RunSetup {
   readonly space: SearchSpace;
   readonly net?: SingleNet;
   readonly start?: ReadonlyMap<string, FloatTensor> | undefined;
+  readonly teachers?: readonly TeacherModel[] | undefined;
+  readonly front?: AttendedFront | undefined;
   readonly recipe: Recipe;
   readonly data: TrainingData;
   readonly seed: number;
@@ -39,12 +43,15 @@ function dataSha256({ images, input, train, selection }: TrainingData): Sha256 {
 }
 
 /** The identity of a run. */
-export function identityOf({ space, net, start, recipe, data, seed, workers, lowering }: RunSetup): RunIdentity {
+export function identityOf(setup: RunSetup): RunIdentity {
+  const { space, net, start, teachers, front, recipe, data, seed, workers, lowering } = setup;
   const { height, width, channels } = data.images;
   return {
     spaceSha256: sha256(canonicalJson(space)),
     netSha256: net === undefined ? 'none' : singleNetSha256(space, net),
     ...(start === undefined ? {} : { startSha256: sha256(encodeSafetensors(start)) }),
+    ...(teachers === undefined ? {} : { teachersSha256: teachers.map(({ model }) => sha256(model)).join(' ') }),
+    ...(front === undefined ? {} : { frontSha256: sha256(canonicalJson(front)) }),
     recipeSha256: sha256(canonicalJson(recipe)),
     dataSha256: dataSha256(data),
     images: `${data.train.length} trained on and ${data.selection.length} held out, ${width}x${height}x${channels}`,
@@ -61,8 +68,10 @@ export const SPACE_FILE = 'space.json';
 /** What people call the parts of an identity. */
 const NAMES: Readonly<Record<keyof RunIdentity, string>> = {
   spaceSha256: 'the space',
-  netSha256: 'the network, its first weights or its teacher',
+  netSha256: 'the network or its first weights',
   startSha256: 'the weights it starts from',
+  teachersSha256: 'the teachers',
+  frontSha256: 'the front',
   recipeSha256: 'the recipe',
   dataSha256: 'the data',
   images: 'the images',

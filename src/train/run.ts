@@ -17,6 +17,7 @@ import {
   saveCheckpoint,
   setAsideDamaged,
 } from './checkpoint.js';
+import type { TeacherModel } from './frozen-teacher.js';
 import { initSupernet } from './initialize.js';
 import { finalWeights, type LoopEnd, type TrainState, trainLoop } from './loop.js';
 import { makeOptimizer } from './make-optimizer.js';
@@ -27,6 +28,7 @@ import { checkIdentity, identityOf, RECIPE_FILE, SPACE_FILE } from './run-identi
 import { RunJournal } from './run-journal.js';
 import { withRunLock } from './run-lock.js';
 import { initNet, type SingleNet, type SingleNetSetup } from './single-net.js';
+import type { AttendedFront } from './subnet-schedule.js';
 import type { TrainEvent } from './train-events.js';
 import { shareImages, type TrainingData } from './training-data.js';
 import { sharedFloats, WorkerCrew } from './worker-crew.js';
@@ -50,6 +52,10 @@ export interface TrainRunOptions {
   readonly net?: SingleNet;
   /** Present: the supernet starts from these weights, of the space's largest shapes, instead of random ones. */
   readonly start?: ReadonlyMap<string, FloatTensor> | undefined;
+  /** Present: one or more that teach in the phases with a frozen teacher; absent: the supernet's largest net does. */
+  readonly teachers?: readonly TeacherModel[] | undefined;
+  /** Present: what phases with a `frontShare` draw from; one architecture or more. */
+  readonly front?: AttendedFront | undefined;
   readonly recipe: Recipe;
   readonly data: TrainingData;
   /** Folder of checkpoints, log and weights. */
@@ -196,13 +202,15 @@ interface OpenRun {
 
 /** Trains the state, in place, with workers of its own. */
 async function trainState(options: TrainRunOptions, { identity, layout, state, journal }: OpenRun): Promise<LoopEnd> {
-  const { space, net, recipe, dir, seed, workers, lowering, executionProviders, signal } = options;
+  const { space, net, teachers, front, recipe, dir, seed, workers, lowering, executionProviders, signal } = options;
   const data = { ...options.data, images: shareImages(options.data.images) };
   const { weights, teacher } = state;
   const optimizer = await makeOptimizer(layout, recipe.optimizer);
   const crew = new WorkerCrew({
     space,
     ...setupOf(net),
+    teachers,
+    front,
     recipe,
     lowering,
     executionProviders,

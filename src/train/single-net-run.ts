@@ -70,8 +70,8 @@ function readWeights(path: string): ReadonlyMap<string, FloatTensor> {
  * @throws BespokeError as `trainSupernet`, and `invalid-request` for a recipe that is not for one network
  */
 export async function trainNet(options: TrainRunOptions & { readonly net: SingleNet }): Promise<NetOutcome> {
-  const { dir, recipe, net, resume, onEvent } = options;
-  assertNetRecipe(recipe, net.teacher !== undefined);
+  const { dir, recipe, teachers, resume, onEvent } = options;
+  assertNetRecipe(recipe, teachers !== undefined);
   const before = resume ? usedBefore(dir) : 0;
   const start = process.cpuUsage();
   const cpuSeconds = (): number => {

@@ -13,7 +13,7 @@ const TRIAL_STEPS = 32;
  * The update, validations and checkpoints are not in it.
  */
 export async function measureNetSpeed(options: TrainRunOptions & { readonly net: SingleNet }): Promise<number> {
-  const { space, net, recipe, lowering, seed, workers } = options;
+  const { space, net, teachers, recipe, lowering, seed, workers } = options;
   const layout = layoutOf(initNet(space, net.arch, makeRng(0)));
   const weights = sharedFloats(layout.size);
   flatten(layout, net.tensors, weights);
@@ -23,7 +23,9 @@ export async function measureNetSpeed(options: TrainRunOptions & { readonly net:
   // The recipe may be shorter than the trial, and steps beyond its end have no phase.
   const trial = { ...recipe, phases: first === undefined ? [] : [{ ...first, images: Number.MAX_SAFE_INTEGER }] };
   const teacher = sharedFloats(layout.size);
-  const crew = new WorkerCrew({ space, net: setup, recipe: trial, lowering, seed, workers, data, weights, teacher });
+  const crew = new WorkerCrew({
+    ...{ space, net: setup, teachers, recipe: trial, lowering, seed, workers, data, weights, teacher },
+  });
   const stepMs: number[] = [];
   try {
     for (let step = 0; step < TRIAL_STEPS; step++) {

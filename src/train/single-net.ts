@@ -6,7 +6,6 @@ import { sliceSubnet } from '../supernet/slice.js';
 import type { Subnet, Supernet } from '../supernet/types.js';
 import { encodeSafetensors } from '../tensor/safetensors.js';
 import type { FloatTensor } from '../tensor/tensor.js';
-import type { TeacherModel } from './frozen-teacher.js';
 import { initLayers } from './initialize.js';
 
 /** One network that is trained by itself, in place of a supernet. */
@@ -14,8 +13,6 @@ export interface SingleNet {
   readonly arch: Arch;
   /** The weights that it starts with: its own shapes, kernels at their active size, no transform matrices. */
   readonly tensors: ReadonlyMap<string, FloatTensor>;
-  /** Teacher of the phases that have a frozen one. */
-  readonly teacher?: TeacherModel;
 }
 
 /** What a worker thread needs of it; weights come by the shared vector. */
@@ -46,13 +43,7 @@ export function asSubnet(space: SearchSpace, arch: Arch, tensors: ReadonlyMap<st
   return { space, arch, layers: lower(space, arch), tensors, ownWeights: sha256(encodeSafetensors(tensors)) };
 }
 
-/** sha256 of what is trained: the architecture in its space, the weights at the start, the teacher. */
-export function singleNetSha256(space: SearchSpace, { arch, tensors, teacher }: SingleNet): Sha256 {
-  const parts = {
-    space,
-    arch,
-    tensors: sha256(encodeSafetensors(tensors)),
-    ...(teacher === undefined ? {} : { teacher: sha256(teacher.model), teacherResolution: teacher.resolution }),
-  };
-  return sha256(canonicalJson(parts));
+/** sha256 of what is trained: the architecture in its space, the weights at the start. */
+export function singleNetSha256(space: SearchSpace, { arch, tensors }: SingleNet): Sha256 {
+  return sha256(canonicalJson({ space, arch, tensors: sha256(encodeSafetensors(tensors)) }));
 }

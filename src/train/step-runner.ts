@@ -7,14 +7,14 @@ import { type BatchSource, makeBatches } from '../data/batches.js';
 import { prepareBatch, prepareImages, takePixels } from '../data/prepare-images.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { FloatTensor } from '../tensor/tensor.js';
-import { FrozenTeacher } from './frozen-teacher.js';
+import { FrozenTeachers, type TeacherModel } from './frozen-teacher.js';
 import { NetSession, type NetSessionOptions } from './net-session.js';
 import type { ParameterLayout } from './parameter-layout.js';
 import { extremesOf, type StepPosition } from './phases.js';
 import type { Recipe } from './recipe.js';
 import { SessionPool } from './session-pool.js';
 import type { SingleNetSetup } from './single-net.js';
-import { type ScheduledSubnet, subnetsOfStep } from './subnet-schedule.js';
+import { type AttendedFront, type ScheduledSubnet, subnetsOfStep } from './subnet-schedule.js';
 import { countCorrect, distillationTargets, smoothedTargets, softmaxRows } from './targets.js';
 import type { TrainingData } from './training-data.js';
 
@@ -49,8 +49,12 @@ export interface StepRunnerOptions {
   readonly teacher: Float32Array;
   /** Overwritten by every step with the sum of its nets' gradients. */
   readonly gradient: Float32Array;
-  /** Present: this one network is trained as the largest, and a frozen teacher is this one's; the space is then `plainSpace`. */
+  /** Present: this one network is trained as the largest; the space is then `plainSpace`. */
   readonly net?: SingleNetSetup;
+  /** Present: they teach in the phases with a frozen teacher, in place of the largest net. */
+  readonly teachers?: readonly TeacherModel[] | undefined;
+  /** Present: what phases with a `frontShare` draw from. */
+  readonly front?: AttendedFront | undefined;
 }
 
 /** The images of one step, and the same labels for all its nets. */
@@ -67,7 +71,7 @@ export class StepRunner {
   readonly #weights: Float32Array;
   readonly #teacher: Float32Array;
   readonly #gradient: Float32Array;
-  readonly #outsideTeacher: FrozenTeacher | undefined;
+  readonly #teachers: FrozenTeachers | undefined;
   #phaseIndex = -1;
   #batches: BatchSource | undefined;
 
@@ -76,7 +80,7 @@ export class StepRunner {
     this.#weights = new Float32Array(options.layout.size);
     this.#teacher = new Float32Array(options.layout.size);
     this.#gradient = new Float32Array(options.layout.size);
-    this.#outsideTeacher = options.net?.teacher === undefined ? undefined : new FrozenTeacher(options.net.teacher);
+    this.#teachers = options.teachers === undefined ? undefined : new FrozenTeachers(options.teachers);
   }
 
   /** Trains this worker's nets on its images of a step; the gradients' sum is left in `options.gradient`. */
@@ -106,15 +110,13 @@ export class StepRunner {
       return output.logits;
     };
     const fixed = (arch: Arch): Subnet => ({ arch, generation: 0 });
-    let teacherLogits = phase.teacher === 'frozen' ? await this.#teacherLogits(position, largest, batch) : undefined;
+    let taught = phase.teacher === 'frozen' ? await this.#taught(position, largest, batch) : undefined;
     const softened = (): Float32Array =>
-      teacherLogits === undefined
-        ? hard
-        : distillationTargets(hard, softmaxRows(teacherLogits, space.classes), phase.kdRatio);
+      taught === undefined ? hard : distillationTargets(hard, taught, phase.kdRatio);
     if (phase.largestEvery > 0 && stepInPhase % phase.largestEvery === 0) {
       const logits = await train(net === undefined ? 'largest' : 'single', 'largest', fixed(largest), softened());
-      if (phase.teacher === 'inplace') teacherLogits = logits;
-    } else if (phase.teacher === 'inplace') teacherLogits = await this.#teacherLogits(position, largest, batch);
+      if (phase.teacher === 'inplace') taught = softmaxRows(logits, space.classes);
+    } else if (phase.teacher === 'inplace') taught = await this.#taught(position, largest, batch);
     const targets = softened();
     if (phase.smallest) await train('smallest', 'smallest', fixed(smallest), targets);
     for (const subnet of this.#subnetsOf(position)) {
@@ -164,7 +166,7 @@ export class StepRunner {
 
   async release(): Promise<void> {
     await this.#pool.clear();
-    await this.#outsideTeacher?.release();
+    await this.#teachers?.release();
   }
 
   /** At a phase's first step here: new batches, new nets, the phase's teacher. */
@@ -186,15 +188,15 @@ export class StepRunner {
     return { space, layout, lowering, executionProviders, batch: position.phase.batch, mode, weights: this.#weights };
   }
 
-  /** The largest net's logits without its gradient: by the frozen weights, or by those of now. */
-  async #teacherLogits(position: StepPosition, largest: Arch, batch: StepBatch): Promise<Float32Array> {
+  /** The teacher's softmax: of those from outside, or of the largest net by the frozen weights or by those of now, without its gradient. */
+  async #taught(position: StepPosition, largest: Arch, batch: StepBatch): Promise<Float32Array> {
+    const { classes } = this.#options.space;
     const frozen = position.phase.teacher === 'frozen';
-    const outside = this.#outsideTeacher;
-    if (frozen && outside !== undefined) return outside.logits(batch.at(outside.resolution));
+    if (frozen && this.#teachers !== undefined) return this.#teachers.probabilities(batch.at, classes);
     const options = this.#netOptions(position, 'forward');
     const weights = frozen ? this.#teacher : this.#weights;
     const net = await this.#pool.net('teacher', 0, largest, { ...options, weights });
-    return (await net.run(batch.at(largest.resolution))).logits;
+    return softmaxRows((await net.run(batch.at(largest.resolution))).logits, classes);
   }
 
   /** This worker's part of a step's images, augmented; resized once per resolution that is asked for. */

@@ -1,9 +1,11 @@
 import type { Lowering } from '../autodiff/term.js';
 import type { Problem } from '../common/errors.js';
 import type { Arch, SearchSpace } from '../space/types.js';
+import type { TeacherModel } from './frozen-teacher.js';
 import type { Recipe } from './recipe.js';
 import type { SingleNetSetup } from './single-net.js';
 import type { NetReport } from './step-runner.js';
+import type { AttendedFront } from './subnet-schedule.js';
 import type { TrainingData } from './training-data.js';
 
 /** What a worker thread is started with. The flat vectors lie in shared memory; `gradient` is this worker's own. */
@@ -22,6 +24,10 @@ export interface WorkerSetup {
   readonly gradient: Float32Array;
   /** Present: this one network is trained, in place of the space's supernet. */
   readonly net?: SingleNetSetup;
+  /** Present: they teach in the phases with a frozen teacher. */
+  readonly teachers?: readonly TeacherModel[] | undefined;
+  /** Present: what phases with a `frontShare` draw from. */
+  readonly front?: AttendedFront | undefined;
 }
 
 /** What the main thread asks of a worker, one thing at a time. */

@@ -13,6 +13,7 @@ interface Options extends CommandOptions {
   readonly report?: string;
   readonly data?: string;
   readonly recipe: string;
+  readonly teacher: readonly string[];
   readonly images?: number;
   readonly epochs?: number;
   readonly minutes?: number;
@@ -50,6 +51,12 @@ export function addFinetuning(program: Command): void {
     .option('-o, --out <file>', 'where the model goes', 'model.onnx')
     .option('--report <file>', 'where the report goes (JSON): top-1 before and after, and how it was trained')
     .option('--recipe <file>', 'how to train', DEFAULT_RECIPE)
+    .option(
+      '--teacher <file>',
+      "ONNX network that teaches; give it again for an ensemble (default: the supernet's largest)",
+      (file: string, earlier: readonly string[]) => [...earlier, file],
+      [] as readonly string[],
+    )
     .option('--run <dir>', 'folder of checkpoints and log.jsonl (default: beside the model, <model>.finetune)')
     .option('--resume', "go on from the run folder's newest whole checkpoint, or start if there is none")
     .option('--workers <n>', 'threads, each with its own part of every batch', positiveInteger, 2)

@@ -26,6 +26,18 @@ export function addTraining(program: Command): void {
     )
     .option('--download <url>', 'fetch the four files from this base URL into --data, and check their hashes')
     .option('--from <path>', "start from these weights: another run's folder, a bundle or a safetensors file")
+    .option(
+      '--teacher <file>',
+      'ONNX network that teaches in the phases with a frozen teacher; give it again for an ensemble (default: the largest)',
+      (file: string, earlier: readonly string[]) => [...earlier, file],
+      [] as readonly string[],
+    )
+    .option(
+      '--front <file>',
+      'architectures that the phases with a frontShare draw from: what "bespoke search --json" printed, or a JSON list; give it again for more',
+      (file: string, earlier: readonly string[]) => [...earlier, file],
+      [] as readonly string[],
+    )
     .option('--images <n>', 'scale the recipe to so many images in all', positiveInteger)
     .option('--epochs <n>', 'scale the recipe to so many passes over the training images', positiveNumber)
     .option('--workers <n>', 'threads, each with its own part of every batch', positiveInteger, 2)

@@ -51,6 +51,8 @@ describe('parseRecipe', () => {
     ['depths of too few stages', { elastic: { depths: [[2]] } }, /a list of 3 lists, one per stage/],
     ['a phase that trains nothing', { largestEvery: 0, smallest: false, subnetsPerStep: 0 }, /trains something/],
     ['distillation without a teacher', { teacher: 'none' }, /kdRatio must be 0 without a teacher/],
+    ['a share of a front above 1', { frontShare: 1.5 }, /phases\[0\]\.frontShare must be a number from 0 to 1/],
+    ['a front for no random net', { frontShare: 0.5, subnetsPerStep: 0 }, /frontShare must be absent where subnets/],
     ['more subnets than the pool holds', { subnetsPerStep: 9 }, /pool\.size must be at least .* 9; given: 8/],
   ];
   it.each(wrong)('refuses %s', (_, changes, message) => {

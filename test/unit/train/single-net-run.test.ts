@@ -5,23 +5,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/common/hash.js';
 import { makeRng } from '../../../src/common/rng.js';
 import { prepareImages } from '../../../src/data/prepare-images.js';
-import { encodeModel } from '../../../src/onnx/codec.js';
 import { createSession } from '../../../src/runtime/session.js';
 import { maxArch, minArch } from '../../../src/space/arch.js';
-import { lower } from '../../../src/space/lower.js';
-import { inferenceModel } from '../../../src/supernet/graph.js';
-import { type FloatTensor, floats } from '../../../src/tensor/tensor.js';
+import type { FloatTensor } from '../../../src/tensor/tensor.js';
 import { NetSession } from '../../../src/train/net-session.js';
 import { layoutOf } from '../../../src/train/parameter-layout.js';
 import { positionOf } from '../../../src/train/phases.js';
 import type { Phase, Recipe } from '../../../src/train/recipe.js';
 import { NET_WEIGHTS_FILE } from '../../../src/train/run.js';
-import { initNet, plainSpace, type SingleNet } from '../../../src/train/single-net.js';
+import { initNet, plainSpace } from '../../../src/train/single-net.js';
 import { assertNetRecipe, trainNet } from '../../../src/train/single-net-run.js';
 import { measureNetSpeed } from '../../../src/train/single-net-speed.js';
 import { StepRunner } from '../../../src/train/step-runner.js';
 import type { TrainEvent } from '../../../src/train/train-events.js';
-import { randomStatistics } from '../../helpers/supernets.js';
+import { decided, teacherModel } from './teacher-model.js';
 import { tinyRecipe, tinyRun, tinySpace } from './tiny-run.js';
 
 let root: string;
@@ -33,26 +30,6 @@ const folder = (name: string): string => join(root, name);
 
 const arch = minArch(tinySpace);
 const tensors = initNet(tinySpace, arch, makeRng(1));
-
-/** Logits far from uniform: of uniform ones the cross-entropy to any target is the same. */
-function decided(found: Map<string, FloatTensor>): Map<string, FloatTensor> {
-  const { dims, data } = found.get('classifier.weight')!;
-  return found.set(
-    'classifier.weight',
-    floats(
-      dims,
-      data.map((value) => value * 100),
-    ),
-  );
-}
-
-/** The largest network with random weights and made-up statistics, at its own resolution. */
-function teacherModel(): NonNullable<SingleNet['teacher']> {
-  const largest = maxArch(tinySpace);
-  const layers = lower(tinySpace, largest);
-  const subnet = { space: tinySpace, arch: largest, layers, tensors: decided(initNet(tinySpace, largest, makeRng(2))) };
-  return { model: encodeModel(inferenceModel(subnet, randomStatistics(subnet, 3))), resolution: largest.resolution };
-}
 
 /** A recipe for one network. */
 function netRecipe(images: number, changes: Partial<Phase> = {}): Recipe {
@@ -93,13 +70,13 @@ describe('trainNet', { timeout: 180_000 }, () => {
     const alone = await run('still', { recipe: netRecipe(32, still) });
     expect(flat(alone.tensors)).toEqual(flat(tensors));
     const recipe = netRecipe(32, { ...still, teacher: 'frozen', kdRatio: 0.5 });
-    const taught = await run('still-taught', { recipe, net: { arch, tensors, teacher: teacherModel() } });
+    const taught = await run('still-taught', { recipe, teachers: [teacherModel(maxArch(tinySpace))] });
     expect(flat(taught.tensors)).toEqual(flat(tensors));
   });
 
   it('resumes to bit-identical weights, with a teacher, and sums up processor time', async () => {
     const options = {
-      net: { arch, tensors, teacher: teacherModel() },
+      teachers: [teacherModel(maxArch(tinySpace))],
       recipe: netRecipe(96, { teacher: 'frozen', kdRatio: 0.5 }),
     };
     await run('whole', options);
@@ -156,9 +133,9 @@ describe('the distilled loss', () => {
     const recipe = netRecipe(batch, { batch, teacher: 'frozen', kdRatio, labelSmoothing, augment });
     const layout = layoutOf(tensors);
     const weights = Float32Array.from(flat(decided(initNet(tinySpace, arch, makeRng(4)))));
-    const teacher = teacherModel();
+    const teacher = teacherModel(maxArch(tinySpace));
     const runner = new StepRunner({
-      ...{ space: plainSpace(tinySpace), net: { arch, teacher }, recipe, layout, lowering, seed, weights },
+      ...{ space: plainSpace(tinySpace), net: { arch }, teachers: [teacher], recipe, layout, lowering, seed, weights },
       ...{ worker: 0, workers: 1, data: { ...data, train }, teacher: new Float32Array(layout.size) },
       gradient: new Float32Array(layout.size),
     });

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { makeRng } from '../../../src/common/rng.js';
 import { archId, assertArchInSpace } from '../../../src/space/arch.js';
+import { sampleArch } from '../../../src/space/sample.js';
 import { extremesOf, imagesSeen, positionOf, totalSteps } from '../../../src/train/phases.js';
 import type { Recipe } from '../../../src/train/recipe.js';
-import { subnetsOfStep } from '../../../src/train/subnet-schedule.js';
+import { attendedFront, subnetsOfStep } from '../../../src/train/subnet-schedule.js';
 import { tinyRecipe, tinySpace } from './tiny-run.js';
 
 const base = tinyRecipe(800);
@@ -74,6 +76,49 @@ describe('subnetsOfStep', () => {
       expect(subnet?.arch.kernelSizes.slice(0, 3)).toEqual([7, 7, 7]);
     }
     expect(extremesOf(tinySpace, elastic).smallest).toMatchObject({ depths: [2, 1], resolution: 12 });
+  });
+});
+
+describe('a front', () => {
+  const rng = makeRng(3);
+  const drawn = Array.from({ length: 40 }, () => sampleArch(tinySpace, rng));
+  const front = attendedFront(tinySpace, [...drawn, ...drawn.slice(0, 5)]);
+  /** Ids of what many workers draw first. */
+  const ids = (frontShare: number) => {
+    const position = { ...at(0), phase: { ...recipe.phases[0]!, frontShare } };
+    const options = { space: tinySpace, pool: recipe.pool, seed: 2, front };
+    return Array.from({ length: 400 }, (_, worker) => subnetsOfStep({ ...options, worker }, position))
+      .flat()
+      .map(({ arch }) => archId(tinySpace, arch));
+  };
+  const members = new Set(front.map(({ arch }) => archId(tinySpace, arch)));
+
+  it('has each architecture once, ascending by MACs, whatever the order they came in', () => {
+    expect(members.size).toBe(front.length);
+    expect(front.map(({ macs }) => macs)).toEqual(front.map(({ macs }) => macs).toSorted((a, b) => a - b));
+    expect(attendedFront(tinySpace, [...drawn].reverse())).toEqual(front);
+  });
+
+  it('gives its share of the random nets, uniformly over its range of MACs', () => {
+    expect(ids(1).every((id) => members.has(id))).toBe(true);
+    const others = ids(0.5).filter((id) => !members.has(id)).length / 800;
+    expect(others).toBeGreaterThan(0.4); // a few of the others are members by chance
+    expect(others).toBeLessThan(0.55);
+    const macsOf = new Map(front.map(({ arch, macs }) => [archId(tinySpace, arch), macs]));
+    const drawnMacs = ids(1).map((id) => macsOf.get(id)!);
+    const mean = drawnMacs.reduce((sum, macs) => sum + macs, 0) / drawnMacs.length;
+    const [low, high] = [front[0]!.macs, front.at(-1)!.macs];
+    expect(Math.abs((mean - low) / (high - low) - 0.5)).toBeLessThan(0.05);
+  });
+
+  it('changes nothing where the phase draws none from it', () => {
+    expect(ids(0)).toEqual(
+      Array.from({ length: 400 }, (_, worker) =>
+        subnetsOfStep({ space: tinySpace, pool: recipe.pool, seed: 2, worker }, at(0)),
+      )
+        .flat()
+        .map(({ arch }) => archId(tinySpace, arch)),
+    );
   });
 });
 
