@@ -12,7 +12,14 @@ export type ThreadRequest = { readonly id: number } & (
   | { readonly kind: 'create'; readonly model: Uint8Array; readonly options: SessionOptions }
   | { readonly kind: 'run'; readonly session: number; readonly feeds: Feeds; readonly outputs?: readonly string[] }
   | { readonly kind: 'release'; readonly session: number }
+  | { readonly kind: 'close' }
 );
+
+/** What the thread is started with. */
+export interface ThreadSetup {
+  /** One int32 in shared memory; once it is not 0, what is asked and not begun is left. */
+  readonly isClosing: Int32Array;
+}
 
 /** Its answers, in order. */
 export type ThreadReply = { readonly id: number } & (
@@ -33,20 +40,31 @@ interface Pending {
 export interface SessionThread {
   /** As `createSession`; the session's `run` copies its buffers at once and does not block the event loop. */
   createSession(model: Uint8Array, options: SessionOptions): Promise<ModelSession>;
-  /** Ends the thread; what is awaited fails. */
+  /** Ends the thread after the run that it is in; what is awaited fails at once. */
   close(): Promise<void>;
 }
 
-/** A copy of just what a view shows: posting a view would copy all of its buffer. */
+/** `slice()` of a Buffer is a view of the same memory, which must not be given away. */
+const copyOf = (data: Tensor['data']): Tensor['data'] => (Buffer.isBuffer(data) ? new Uint8Array(data) : data.slice());
+
+/** A copy of just what a view shows, which the thread then takes over. */
 function ownCopies(feeds: Feeds): Feeds {
   return Object.fromEntries(
-    Object.entries(feeds).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() } as Tensor]),
+    Object.entries(feeds).map(([name, tensor]) => [name, { ...tensor, data: copyOf(tensor.data) } as Tensor]),
   );
+}
+
+/** The buffers of tensors that own them. */
+export function buffersOf(tensors: Feeds): ArrayBuffer[] {
+  return Object.values(tensors).flatMap(({ data: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
 }
 
 /** Starts a thread for sessions. */
 export function startSessionThread(): SessionThread {
-  const thread: Worker = startThread(new URL('./session-worker', import.meta.url), { name: 'sessions' });
+  const isClosing = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const workerData: ThreadSetup = { isClosing };
+  const thread: Worker = startThread(new URL('./session-worker', import.meta.url), { name: 'sessions', workerData });
+  const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
   const pending = new Map<number, Pending>();
   let last = 0;
   let gone: Error | undefined;
@@ -63,11 +81,15 @@ export function startSessionThread(): SessionThread {
   });
   thread.on('error', end);
   thread.on('exit', (code) => end(new Error(`the thread of the sessions ended with code ${code}`)));
-  const ask = async <K extends ThreadRequest['kind']>(request: Asked<K>): Promise<ThreadReply> => {
+  /** @param given buffers that the thread takes over */
+  const ask = async <K extends ThreadRequest['kind']>(
+    request: Asked<K>,
+    given: readonly ArrayBuffer[] = [],
+  ): Promise<ThreadReply> => {
     if (gone !== undefined) throw gone;
     const id = ++last;
     const reply = await new Promise<ThreadReply>((resolve, reject) => {
-      thread.postMessage({ ...request, id }); // first: what cannot be posted is not awaited
+      thread.postMessage({ ...request, id }, given); // first: what cannot be posted is not awaited
       pending.set(id, { resolve, reject });
       thread.ref();
     });
@@ -87,7 +109,11 @@ export function startSessionThread(): SessionThread {
         outputNames,
         run: async (feeds, outputs) => {
           invariant(!isReleased, () => 'a released session was run');
-          const ran = await ask<'run'>({ kind: 'run', session, feeds: ownCopies(feeds), ...(outputs && { outputs }) });
+          const copies = ownCopies(feeds);
+          const ran = await ask<'run'>(
+            { kind: 'run', session, feeds: copies, ...(outputs && { outputs }) },
+            buffersOf(copies),
+          );
           invariant(ran.kind === 'ran', () => `a run was asked for, the answer is ${ran.kind}`);
           return ran.outputs;
         },
@@ -98,8 +124,13 @@ export function startSessionThread(): SessionThread {
         },
       };
     },
-    close: async () => {
-      await thread.terminate();
+    close: () => {
+      end(new Error('the thread of the sessions ended: it was closed'));
+      // It ends itself: ONNX Runtime's binding brings the process down where a thread is terminated in the middle of a run.
+      Atomics.store(isClosing, 0, 1);
+      thread.ref();
+      thread.postMessage({ id: ++last, kind: 'close' } satisfies ThreadRequest);
+      return exited;
     },
   };
 }

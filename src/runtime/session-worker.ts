@@ -1,18 +1,23 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { toProblem } from '../common/errors.js';
 import { assertNever, invariant } from '../common/invariant.js';
 import { createSession, type ModelSession } from './session.js';
-import type { ThreadReply, ThreadRequest } from './session-thread.js';
+import { buffersOf, type ThreadReply, type ThreadRequest, type ThreadSetup } from './session-thread.js';
 
 /** The thread's entry: makes sessions and runs them, one request after the other. */
-function serve(port: NonNullable<typeof parentPort>): void {
+function serve({ isClosing }: ThreadSetup, port: NonNullable<typeof parentPort>): void {
   const sessions = new Map<number, ModelSession>();
   const sessionOf = (id: number): ModelSession => {
     const session = sessions.get(id);
     invariant(session !== undefined, () => `this thread has no session ${id}`);
     return session;
   };
-  const answer = async (request: ThreadRequest): Promise<ThreadReply> => {
+  const close = async (): Promise<void> => {
+    for (const session of sessions.values()) await session.release();
+    sessions.clear();
+    port.close(); // nothing is left that keeps the thread
+  };
+  const answer = async (request: Exclude<ThreadRequest, { kind: 'close' }>): Promise<ThreadReply> => {
     const { id } = request;
     switch (request.kind) {
       case 'create': {
@@ -33,6 +38,8 @@ function serve(port: NonNullable<typeof parentPort>): void {
   let turn = Promise.resolve();
   port.on('message', (request: ThreadRequest) => {
     turn = turn.then(async () => {
+      if (request.kind === 'close') return close();
+      if (Atomics.load(isClosing, 0) !== 0) return; // nobody waits for it
       const reply = await answer(request).catch(
         (error: unknown): ThreadReply => ({
           kind: 'failed',
@@ -42,10 +49,10 @@ function serve(port: NonNullable<typeof parentPort>): void {
           stack: error instanceof Error ? (error.stack ?? '') : '',
         }),
       );
-      port.postMessage(reply);
+      port.postMessage(reply, reply.kind === 'ran' ? buffersOf(reply.outputs) : []); // outputs own their memory
     });
   });
 }
 
 invariant(parentPort !== null, () => 'session-worker is the entry of a worker thread');
-serve(parentPort);
+serve(workerData as ThreadSetup, parentPort); // what the other side passed, by structured clone

@@ -24,6 +24,8 @@ class TrainWorker {
   readonly gradient: Float32Array;
   readonly #thread: Worker;
   #pending: Pending | undefined;
+  /** Settles, without a failure, with what was asked last. */
+  #settled: Promise<unknown> = Promise.resolve();
   /** Why the thread is gone, once it is. */
   #gone: Error | undefined;
 
@@ -52,17 +54,21 @@ class TrainWorker {
   async ask(request: WorkerRequest): Promise<WorkerReply> {
     invariant(this.#pending === undefined, () => `a training thread was asked to ${request.kind} while it works`);
     if (this.#gone !== undefined) throw this.#gone;
-    const reply = await new Promise<WorkerReply>((resolve, reject) => {
+    const answered = new Promise<WorkerReply>((resolve, reject) => {
       this.#pending = { resolve, reject };
       this.#thread.postMessage(request);
     });
+    this.#settled = answered.catch(() => undefined);
+    const reply = await answered;
     if (reply.kind !== 'failed') return reply;
     const { code, detail } = reply.problem;
     throw new BespokeError(code, `training thread: ${detail}`, {}, new Error(reply.stack));
   }
 
   async close(): Promise<void> {
-    if (this.#pending === undefined) await this.ask({ kind: 'close' }).catch(() => undefined);
+    // First the step that it may be in, after another's failure: a thread that is terminated in the middle of a run brings the process down.
+    await this.#settled;
+    await this.ask({ kind: 'close' }).catch(() => undefined);
     await this.#thread.terminate();
   }
 }
