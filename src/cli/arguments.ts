@@ -130,6 +130,11 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
+/** A member of a JSON value that may not be an object; undefined where there is none. */
+export function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
 /** Runs work whose refusals then say which input they are of. */
 export function naming<T>(input: string, work: () => T): T {
   try {

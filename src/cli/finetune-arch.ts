@@ -4,11 +4,7 @@ import { decodeModel } from '../onnx/codec.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { Arch } from '../space/types.js';
 import type { Bundle } from '../supernet/types.js';
-import { codeOf, readJson } from './arguments.js';
-
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
+import { codeOf, memberOf, readJson } from './arguments.js';
 
 /** The architecture that a delivered model names in its metadata. */
 async function archOfModel(path: string): Promise<unknown> {

@@ -22,7 +22,7 @@ import { codeOf, EXIT } from './arguments.js';
 import { type FinetuneReport, finetuneReport, measureGain } from './finetune-report.js';
 import { formatCount, formatPercent } from './format.js';
 import { writeOut } from './jobs.js';
-import { readTeachers } from './teachers.js';
+import { fittingTeachers, readTeachers } from './teachers.js';
 import type { Terminal } from './terminal.js';
 
 /** How long a fine-tuning is, in one of three ways; by the clock unless told. */
@@ -118,7 +118,7 @@ export async function finetune(
     ...{
       space,
       net: { arch, tensors: extractedTensors(bundle.supernet, arch) },
-      teachers: given ?? [await largestOf(bundle)],
+      teachers: fittingTeachers(given, bundle.input) ?? [await largestOf(bundle)],
       data,
       dir: options.run,
       seed,

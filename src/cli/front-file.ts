@@ -3,10 +3,7 @@ import { parseArch } from '../space/reference-spelling.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { Recipe } from '../train/recipe.js';
 import { type AttendedFront, attendedFront } from '../train/subnet-schedule.js';
-import { naming, readJson } from './arguments.js';
-
-const memberOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+import { memberOf, naming, readJson } from './arguments.js';
 
 /** The architectures of one file: a list of them or of points that have one, alone or as the `paretoFront` of a search or a report. */
 async function readFile(path: string, space: SearchSpace): Promise<readonly Arch[]> {

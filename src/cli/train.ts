@@ -20,7 +20,7 @@ import { bundleRun, type FinishedRun, isBundleOf } from './bundles.js';
 import { folderId } from './folder-id.js';
 import { readFront } from './front-file.js';
 import { keepRecord, openSource, readForTraining, spaceFor } from './own-data.js';
-import { readTeachers } from './teachers.js';
+import { fittingTeachers, readTeachers } from './teachers.js';
 import type { Terminal } from './terminal.js';
 
 /** What `bespoke train` is told. */
@@ -138,7 +138,7 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   await assertNotTraining(options.out);
   const space = await spaceOf(terminal, options);
   const recipe = parseRecipe(await readText(options.recipe), options.recipe, space);
-  const teachers = await readTeachers(options.teacher, space, recipe);
+  const named = await readTeachers(options.teacher, space, recipe);
   const front = await readFront(options.front, space, recipe);
   const backend = await chooseBackend(options.lowering, options.executionProvider);
   noteSlowLayers(terminal, space, backend.lowering);
@@ -152,7 +152,7 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
   const outcome = await trainSupernet({
     space,
     start: startOf(terminal, options, space),
-    teachers,
+    teachers: fittingTeachers(named, data.input),
     front,
     recipe: scaled(recipe, options, data.train.length),
     data,

@@ -3,6 +3,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataLocation as DataLocation,
   TensorProto_DataType as DataType,
   GraphProtoSchema,
   ModelProtoSchema,
@@ -194,6 +195,12 @@ function typedField(proto: TensorProto, type: ElementType): ElementArrays[Elemen
 
 function tensorOf(proto: TensorProto): Tensor {
   const type = elementTypeOf(proto.dataType, `tensor "${proto.name}"`);
+  if (proto.dataLocation === DataLocation.EXTERNAL) {
+    throw new BespokeError(
+      'invalid-request',
+      `tensor "${proto.name}" lies in another file; a model in one file is wanted`,
+    );
+  }
   const dims = proto.dims.map(Number);
   const raw = proto.rawData;
   const expected = sizeOf(dims) * ARRAYS[type].BYTES_PER_ELEMENT;

@@ -24,7 +24,7 @@ export interface RunIdentity {
   readonly netSha256: string;
   /** sha256 of the weights that it started from, where they were given. */
   readonly startSha256?: string;
-  /** sha256 of each teacher that was given, in their order. */
+  /** sha256 over those of the teachers that were given, in their order. */
   readonly teachersSha256?: string;
   /** sha256 of the architectures that were paid attention to, where there were any. */
   readonly frontSha256?: string;

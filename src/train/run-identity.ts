@@ -50,7 +50,9 @@ export function identityOf(setup: RunSetup): RunIdentity {
     spaceSha256: sha256(canonicalJson(space)),
     netSha256: net === undefined ? 'none' : singleNetSha256(space, net),
     ...(start === undefined ? {} : { startSha256: sha256(encodeSafetensors(start)) }),
-    ...(teachers === undefined ? {} : { teachersSha256: teachers.map(({ model }) => sha256(model)).join(' ') }),
+    ...(teachers === undefined
+      ? {}
+      : { teachersSha256: sha256(canonicalJson(teachers.map(({ model }) => sha256(model)))) }),
     ...(front === undefined ? {} : { frontSha256: sha256(canonicalJson(front)) }),
     recipeSha256: sha256(canonicalJson(recipe)),
     dataSha256: dataSha256(data),

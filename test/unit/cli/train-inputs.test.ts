@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFront } from '../../../src/cli/front-file.js';
-import { readTeachers } from '../../../src/cli/teachers.js';
+import { fittingTeachers, readTeachers } from '../../../src/cli/teachers.js';
 import { decodeModel, encodeModel } from '../../../src/onnx/codec.js';
 import { maxArch, minArch } from '../../../src/space/arch.js';
 import { teacherModel } from '../train/teacher-model.js';
-import { tinyRecipe, tinySpace } from '../train/tiny-run.js';
+import { tinyRecipe, tinyRun, tinySpace } from '../train/tiny-run.js';
 
 let root: string;
 beforeAll(() => {
@@ -28,9 +28,9 @@ const teacher = teacherModel(minArch(tinySpace));
 describe('readTeachers', () => {
   it('takes the resolution from the model', async () => {
     const path = write('teacher.onnx', teacher.model);
-    expect(await readTeachers([path], tinySpace, taught)).toEqual([
-      { model: Buffer.from(teacher.model), resolution: 8 },
-    ]);
+    const read = await readTeachers([path], tinySpace, taught);
+    expect(read).toMatchObject([{ path, resolution: 8, input: undefined }]);
+    expect(Buffer.from(teacher.model).equals(read![0]!.model)).toBe(true);
     expect(await readTeachers([], tinySpace, taught)).toBeUndefined();
   });
 
@@ -45,6 +45,25 @@ describe('readTeachers', () => {
     ['what is no model', () => 'no model', /--teacher \S+\.onnx: .*ONNX/],
     ['other channels', () => inputs(['N', 3, 8, 8]), /one input float32\[N, 1, R, R\].*"input" float32\[N, 3, 8, 8\]/],
     ['a side that is not fixed', () => inputs(['N', 1, 'H', 'W']), /float32\[N, 1, H, W\]/],
+    [
+      'logits of several places',
+      () =>
+        changed(({ graph }) => ({
+          graph: { ...graph, outputs: graph.outputs.map((output) => ({ ...output, dims: ['N', 7, 3] })) },
+        })),
+      /one output of logits float32\[N, 3\].*\[N, 7, 3\]/,
+    ],
+    [
+      'operators that do not run',
+      () =>
+        changed(({ graph }) => ({
+          graph: {
+            ...graph,
+            nodes: graph.nodes.map((node) => (node.opType === 'Relu' ? { ...node, opType: 'Rely' } : node)),
+          },
+        })),
+      /--teacher \S+run\.onnx: ONNX Runtime .* refuses/,
+    ],
     ['a fixed batch', () => inputs([1, 1, 8, 8]), /of any batch is wanted/],
     [
       'pixels of its own kind',
@@ -65,6 +84,24 @@ describe('readTeachers', () => {
     await expect(readTeachers([path], { ...tinySpace, classes: 4 }, taught)).rejects.toThrow(/logits float32\[N, 4\]/);
     await expect(readTeachers([join(root, 'none')], tinySpace, taught)).rejects.toThrow(/cannot be read \(ENOENT\)/);
     await expect(readTeachers([path], tinySpace, untaught)).rejects.toThrow(/a phase with teacher "frozen" does/);
+  });
+});
+
+describe('fittingTeachers', () => {
+  const { input } = tinyRun('unused').data;
+  const named = { path: 'a.onnx', ...teacher, input: undefined };
+
+  it('lets pass what takes its images as they are here, or does not say', () => {
+    const same = { ...named, input: { ...input, resolution: 8 } };
+    expect(fittingTeachers([named, same], input)).toEqual([teacher, teacher]);
+    expect(fittingTeachers(undefined, input)).toBeUndefined();
+  });
+
+  it('refuses what wants them otherwise', () => {
+    const other = { ...named, input: { ...input, mean: [0.5] } };
+    expect(() => fittingTeachers([named, other], input)).toThrow(
+      '--teacher a.onnx: it takes images of mean [0.5]; here they have [0.35]',
+    );
   });
 });
 

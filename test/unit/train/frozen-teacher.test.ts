@@ -68,9 +68,10 @@ describe('a supernet with teachers and a front', { timeout: 180_000 }, () => {
       if (event.kind === 'checkpoint' && event.step >= 15) stop.abort();
     };
     await train('parts', { signal: stop.signal, onEvent });
-    await expect(train('parts', { resume: true, teachers: [large] })).rejects.toThrow(
-      /another run \(the teachers: sha256 /,
-    );
+    const message = await train('parts', { resume: true, teachers: [large] }).then(String, String);
+    const [, there, here] = /another run \(the teachers: sha256 (\w+) there, sha256 (\w+) here/.exec(message) ?? [];
+    expect(there).toMatch(/^[0-9a-f]{12}$/);
+    expect(here).not.toBe(there);
     await expect(train('parts', { resume: true, front: given.front.slice(1) })).rejects.toThrow(
       /another run \(the front: sha256 /,
     );
@@ -78,11 +79,12 @@ describe('a supernet with teachers and a front', { timeout: 180_000 }, () => {
     expect(weights('parts')).toBe(weights('whole'));
   });
 
-  it('becomes another one for its teachers', async () => {
+  it('becomes another one for its teachers, and for its front', async () => {
     await train('two');
     await train('one', { teachers: [small] });
     await train('itself', { teachers: undefined });
-    expect(new Set(['two', 'one', 'itself'].map(weights)).size).toBe(3);
+    await train('largest', { front: given.front.slice(1) });
+    expect(new Set(['two', 'one', 'itself', 'largest'].map(weights)).size).toBe(4);
   });
 
   it('takes its share of the front from the recipe', () => {
