@@ -36,8 +36,8 @@ async function compiledSearch(): Promise<Search> {
 
 /** 500 generations as published; a quick run has a tenth. */
 const SETTINGS = {
-  full: { rounds: 5, generations: 500, repeats: 5 },
-  quick: { rounds: 1, generations: 50, repeats: 1 },
+  full: { rounds: 5, warmUps: 2, generations: 500, repeats: 5 },
+  quick: { rounds: 1, warmUps: 0, generations: 50, repeats: 1 },
 } as const;
 /** Architectures of the first population and of each generation. */
 const POPULATION = 100;
@@ -65,6 +65,8 @@ interface Round {
 }
 
 interface Raced {
+  /** One search of ours before the rounds: before that of the first problem the process has not made its code fast. */
+  readonly first?: Timed;
   readonly problem: ReferenceProblem;
   readonly rounds: readonly Round[];
   readonly agreement?: Agreement;
@@ -73,6 +75,8 @@ interface Raced {
 interface Race {
   readonly search: Search;
   readonly rounds: number;
+  /** Rounds before those that are timed. */
+  readonly warmUps: number;
   readonly generations: number;
   readonly seed: number;
   readonly published: PublishedSearch | undefined;
@@ -127,11 +131,16 @@ async function oneRound(
 async function raceProblem(problem: ReferenceProblem, race: Race): Promise<Raced & { versions?: PublishedVersions }> {
   const opened = await race.published?.open(problem, makeRng(race.seed));
   const rounds: Round[] = [];
+  // A server searches for days; what it takes until the code is compiled for speed is told apart. The other program has its turn, too.
+  const effort = { evaluations: POPULATION * (1 + race.generations), seed: race.seed + race.rounds };
+  const first = race.warmUps === 0 || race.isOutOfTime() ? undefined : await searchOurs(race.search, problem, effort);
+  for (let warmUp = 0; warmUp < race.warmUps && !race.isOutOfTime(); warmUp++)
+    await oneRound(problem, race, race.rounds + warmUp);
   for (let round = 0; round < race.rounds && !race.isOutOfTime(); round++) {
     rounds.push(await oneRound(problem, race, round));
   }
   note(`${problem.name}: ${rounds.length === 0 ? 'left out' : 'done'}`);
-  return { problem, rounds, ...opened };
+  return { problem, ...(first && { first }), rounds, ...opened };
 }
 
 /** Seconds, CPU seconds and points of one contender over the rounds. */
@@ -162,7 +171,7 @@ function recordedLine({ recorded, reference }: ReferenceProblem, ours: readonly 
   return `${figures}; ${digits(times)} times this search's median, of another run on the same kind of machine`;
 }
 
-function racedLines({ problem, rounds }: Raced): string[] {
+function racedLines({ problem, first, rounds }: Raced): string[] {
   const { name, isExact, reference } = problem;
   if (rounds.length === 0) return [`${name}: SKIPPED: the time of a quick run was up`];
   const ours = rounds.map((round) => round.ours);
@@ -177,6 +186,7 @@ function racedLines({ problem, rounds }: Raced): string[] {
   return [
     `${name}: ${isExact ? 'exact optimum' : 'recorded best'} ${reference.toFixed(3)}`,
     ...timedLines('  this search', ours),
+    ...(first === undefined ? [] : [row('    the first, before warming up', `${digits(first.seconds)} s`)]),
     ...sides,
     row('  published code, recorded', recordedLine(problem, ours)),
   ];
@@ -247,10 +257,10 @@ async function measure(problems: readonly ReferenceProblem[], race: Race, thread
 
 async function run(options: BenchOptions): Promise<BenchResult> {
   const { isQuick, seed, given, isOutOfTime } = options;
-  const { generations, repeats, ...standard } = isQuick ? SETTINGS.quick : SETTINGS.full;
+  const { generations, repeats, warmUps, ...standard } = isQuick ? SETTINGS.quick : SETTINGS.full;
   const rounds = countOption(options, 'rounds', standard.rounds);
   const threads = countOption(options, 'threads', 1);
-  const settings = { rounds, generations, evaluations: POPULATION * (1 + generations), threads };
+  const settings = { rounds, warmUps, generations, evaluations: POPULATION * (1 + generations), threads };
   const opened = await openReferenceProblems(threads);
   if (opened === undefined) {
     return { settings, figures: {}, lines: ['not measured: the reference data folder is absent (BESPOKE_REFERENCE)'] };
@@ -266,7 +276,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
         `--only must be part of a problem's name, got "${given.only}"; they are: ${names}`,
       );
     }
-    const race = { search: await compiledSearch(), rounds, generations, seed, published, isOutOfTime };
+    const race = { search: await compiledSearch(), rounds, warmUps, generations, seed, published, isOutOfTime };
     const { raced, floor, memory } = await measure(problems, race, threads, repeats);
     const versions = raced.map((each) => each.versions).findLast((each) => each !== undefined);
     const predictor = raced.map((each) => each.versions?.predictor).find((each) => each !== undefined);

@@ -21,12 +21,20 @@ const BATCH = 1024;
 /** Multiply-adds of a row from which on a thread of its own pays: the published predictors have 370,000, the bundled one 98,000. */
 const LARGE = 200_000;
 
+/**
+ * Of the rows that a predictor on a thread of its own is asked to score, the share that this thread computes: it has so much time to spare while
+ * the other computes the rest.
+ */
+const OWN_SHARE = 1 / 5;
+/** Fewer rows than this are not shared: a second call would cost more than it saves. */
+const SHARED_FROM = 96;
+
 /** What a predictor computes on. */
 export interface PredictorThreads {
   /** Threads inside an operator, 1 unless told. */
   readonly threads?: number;
   /**
-   * On a thread of its own, so that a search goes on while it computes; else it blocks the event loop. Unless told, where a row takes so many
+   * On a thread of its own, so that a search goes on while it computes most of what is asked; else it blocks the event loop. Unless told, where a row takes so many
    * multiply-adds that it pays. Scores are to the bit the same.
    */
   readonly apart?: boolean;
@@ -108,6 +116,10 @@ async function runRows(session: ModelSession, output: string, rows: Float32Array
     const found = await session.run({ encoding });
     parts.push(found[output]!.data as Float32Array); // the models, built here, have this float32 output
   }
+  return joined(parts);
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
   if (parts.length === 1) return parts[0]!;
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -121,6 +133,8 @@ async function runRows(session: ModelSession, output: string, rows: Float32Array
 /** A predictor's models. Mutable: the one of slopes is made when it is first asked for. */
 interface Models {
   readonly score: ModelSession;
+  /** The same on this thread, where the other is on a thread of its own. */
+  readonly scoreHere: ModelSession | undefined;
   readonly slopes: () => Promise<ModelSession>;
   readonly release: () => Promise<void>;
 }
@@ -129,24 +143,42 @@ async function openModels(ensemble: MlpEnsemble, { threads = 1, apart }: Predict
   const thread = (apart ?? ensembleMacs(ensemble) >= LARGE) ? startSessionThread() : undefined;
   const create = thread?.createSession ?? createSession;
   const open = (model: OnnxModel) => create(encodeModel(model), { threads, optimization: 'all' });
-  const score = await open(ensembleModel(ensemble)).catch(async (error: unknown) => {
+  const model = ensembleModel(ensemble);
+  const opened = Promise.all([
+    open(model),
+    thread && createSession(encodeModel(model), { threads: 1, optimization: 'all' }),
+  ]);
+  const [score, scoreHere] = await opened.catch(async (error: unknown) => {
     await thread?.close();
     throw error;
   });
   let slopes: Promise<ModelSession> | undefined;
   return {
     score,
+    scoreHere,
     slopes: () => {
       slopes ??= open(slopesModel(ensemble));
       return slopes;
     },
     release: async () => {
-      await score.release();
-      const opened = await slopes?.catch(() => undefined); // what could not be opened holds nothing
-      await opened?.release();
+      const madeSlopes = slopes?.catch(() => undefined); // what could not be opened holds nothing
+      // In order, so that what was asked before is answered; each is released, whatever becomes of the others.
+      const released = await Promise.allSettled([score.release(), madeSlopes?.then((session) => session?.release())]);
+      await scoreHere?.release();
       await thread?.close();
+      for (const each of released) if (each.status === 'rejected') throw each.reason;
     },
   };
+}
+
+/** Scores rows of an encoding; many are shared with a thread of the predictor's own. Each row's score is the same wherever it is computed. */
+async function scoreRows({ score, scoreHere }: Models, rows: Float32Array, features: number): Promise<Float32Array> {
+  const count = rows.length / features;
+  if (scoreHere === undefined || count < SHARED_FROM) return runRows(score, 'top1', rows, features);
+  const end = features * (count - Math.floor(OWN_SHARE * count));
+  const there = runRows(score, 'top1', rows.subarray(0, end), features); // first: it computes meanwhile
+  const here = runRows(scoreHere, 'top1', rows.subarray(end), features);
+  return joined(await Promise.all([there, here]));
 }
 
 function tooConfident(count: number, confidence: number): BespokeError {
@@ -232,11 +264,11 @@ export async function loadPredictor(
   const { resolutions, features } = card;
   const score = async (archs: readonly Arch[]): Promise<Float32Array> => {
     checkResolutions(archs, card);
-    return runRows(models.score, 'top1', encodeArchs(target.space, archs, undefined, resolutions), features);
+    return scoreRows(models, encodeArchs(target.space, archs, undefined, resolutions), features);
   };
   const encoded: EncodedObjective = {
     resolutions,
-    score: (rows) => runRows(models.score, 'top1', rows, features),
+    score: (rows) => scoreRows(models, rows, features),
     slopes: async (rows) => runRows(await models.slopes(), 'slopes', rows, features),
   };
   return {

@@ -44,19 +44,48 @@ const firstLimit = ({ added, slack, gains }: Changes) => ({
   left: slack[0] ?? Number.POSITIVE_INFINITY,
 });
 
-/** From each place on the least that a change adds to the first limit's cost: where even that is too much, there is nothing to look for. */
-function writeLeastAfter(row: Float64Array, count: number, least: Float64Array): void {
-  least[count] = Number.POSITIVE_INFINITY;
-  for (let place = count - 1; place >= 0; place--) least[place] = Math.min(row[place]!, least[place + 1]!);
+/** The least that a change adds to the first limit's cost: where even that is too much, there is nothing to look for. */
+interface Least {
+  /** Among the changes from a place on, and at the end infinity. */
+  readonly after: Float64Array;
+  /** Among those up to a place. */
+  readonly before: Float64Array;
+}
+
+function writeLeast(row: Float64Array, count: number, { after, before }: Least): void {
+  let least = Number.POSITIVE_INFINITY;
+  after[count] = least;
+  for (let place = count - 1; place >= 0; place--) {
+    if (row[place]! < least) least = row[place]!; // NaN is never less
+    after[place] = least;
+  }
+  least = Number.POSITIVE_INFINITY;
+  for (let place = 0; place < count; place++) {
+    if (row[place]! < least) least = row[place]!;
+    before[place] = least;
+  }
+}
+
+/** The first place from `start` on up to which some change adds no more than `most`: each before it is too dear. */
+function firstWithin(before: Float64Array, most: number, start: number, count: number): number {
+  if (start >= count || before[start]! <= most) return start;
+  let low = start + 1;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (before[middle]! <= most) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Pairs, one of which may be to change nothing. Gains descend, so that the first sum too low ends a loop. */
-function offerPairs(ranking: Ranking, changes: Changes, count: number): void {
+function offerPairs(ranking: Ranking, changes: Changes, count: number, { after, before }: Least): void {
   const { gains, genes } = changes;
   const { row, left } = firstLimit(changes);
   for (let a = 0; a + 1 < count && gains[a]! + gains[a + 1]! > ranking.lowest; a++) {
     const most = left - row[a]!;
-    for (let b = a + 1; b < count; b++) {
+    for (let b = firstWithin(before, most, a + 1, count); b < count && after[b]! <= most; b++) {
       const gain = gains[a]! + gains[b]!;
       if (gain <= ranking.lowest) break;
       if (!(row[b]! <= most) || genes[a] === genes[b] || !keepsOthers(changes, a, b, NONE)) continue;
@@ -70,11 +99,10 @@ function offerThrees(
   ranking: Ranking,
   changes: Changes,
   [count, width]: readonly [number, number],
-  least: Float64Array,
+  { after, before }: Least,
 ): void {
   const { gains, genes } = changes;
   const { row, left } = firstLimit(changes);
-  writeLeastAfter(row, count, least);
   let { lowest } = ranking; // of its own, as these loops are what a search spends most of its own time in
   for (let a = 0; a < width; a++) {
     if (3 * gains[a]! <= lowest) break;
@@ -85,7 +113,7 @@ function offerThrees(
       const other = genes[b]!;
       if (gene === other) continue;
       const most = left - row[a]! - row[b]!;
-      for (let c = b + 1; c < count && least[c]! <= most; c++) {
+      for (let c = firstWithin(before, most, b + 1, count); c < count && after[c]! <= most; c++) {
         const gain = two + gains[c]!;
         if (gain <= lowest) break;
         if (!(row[c]! <= most) || genes[c] === gene || genes[c] === other || !keepsOthers(changes, a, b, c)) continue;
@@ -122,13 +150,14 @@ export function makeCombine(
 ): Combine {
   const size = Math.ceil(SPARE * count);
   const ranking: Ranking = { lowest: 0, size: 0, gains: new Float64Array(size), packed: new Int32Array(size) };
-  const least = new Float64Array(NONE + 1);
+  const least = { after: new Float64Array(NONE + 1), before: new Float64Array(NONE + 1) };
   return (changes, isKnown) => {
     // Around a center that breaks limits also what loses least is of use.
     ranking.lowest = changes.slack.every((left) => left >= 0) ? 0 : Number.NEGATIVE_INFINITY;
     ranking.size = 0;
     const among = Math.min(changes.count, NONE);
-    offerPairs(ranking, changes, among);
+    writeLeast(firstLimit(changes).row, among, least);
+    offerPairs(ranking, changes, among, least);
     offerThrees(ranking, changes, [among, Math.min(among, width)], least);
     const made: Keyed[] = [];
     for (let rank = 0; rank < ranking.size && made.length < count; rank++) {

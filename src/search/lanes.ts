@@ -13,7 +13,7 @@ const LANES = 3;
 const MAX_FRUITLESS = 25;
 /**
  * Looks around centers after which a search ends, as a share of its evaluations, and at least: where nearly all is known, looking costs the
- * time. As a rule a look brings 14 evaluations.
+ * time. As a rule a look brings 17 evaluations.
  */
 const MAX_LOOKS_SHARE = 0.25;
 const MAX_LOOKS_LEAST = 8_000;

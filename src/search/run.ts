@@ -18,7 +18,7 @@ const HISTORY_POINTS = 100;
 const CHEAPER = 1 - 1e-9;
 
 /** Combinations that are scored around a center at most: few, as the slopes at the next center tell more than further ones around this. */
-const COMBINATIONS = 12;
+const COMBINATIONS = 16;
 /** Of three changes two are among so many of the highest gain. */
 const WIDTH_OF_THREES = 16;
 

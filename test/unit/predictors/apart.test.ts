@@ -55,7 +55,7 @@ describe('a predictor on a thread of its own', () => {
 
   it('answers what was asked before it is released, which may be twice, and nothing afterwards', async () => {
     const { here, apart, archs, rows, encodedHere, encodedApart } = await both();
-    const few = archs.slice(0, 20);
+    const few = archs.slice(0, 200); // enough to be shared between the threads
     const some = rows.subarray(0, (rows.length / ROWS) * 200); // one run: what is left of several would be refused
     const asked = Promise.all([apart.score(few), encodedApart.slopes(some)]);
     const released = apart.release();

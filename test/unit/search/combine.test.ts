@@ -221,6 +221,21 @@ describe('limits that add up', () => {
     expect(count).toBeGreaterThan(30);
   });
 
+  it('are kept by no change whose cost is not known or without bound', () => {
+    let offered = 0;
+    for (const [genetics, changes] of around({ space: TINY, constraints: [whole(TINY, 29)] }, 240, 30)) {
+      const [row] = changes.added;
+      for (let at = 0; at < changes.count; at += 3) {
+        if (changes.genes[at] !== NO_GENE) row![at] = at % 2 === 0 ? Number.NaN : Number.POSITIVE_INFINITY;
+      }
+      const expected = bruteForce(genetics, changes, 3, changes.count);
+      const made = combine(genetics, changes, { count: ALL, width: 24 }, nothing);
+      expect(sumsOf(genetics, made, expected)).toEqual([...expected.values()].map(({ gain }) => gain));
+      offered += made.length;
+    }
+    expect(offered).toBeGreaterThan(20);
+  });
+
   it('that no combination mends give nothing', () => {
     for (const [genetics, changes] of around({ space: MBV3_W10, constraints: [whole(MBV3_W10, 5)] }, 250, 5)) {
       expect(combine(genetics, changes, { count: 12, width: 24 }, nothing)).toEqual([]);
