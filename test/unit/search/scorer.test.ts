@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import { propose } from '../../../src/search/climb.js';
 import { keyed, makeGenetics, randomGenome, toArch } from '../../../src/search/genome.js';
@@ -14,7 +14,10 @@ import { describeWith, limitOn } from './toy-objective.js';
 
 const space = bundledSpace();
 const genetics = makeGenetics(space, space.resolutions);
-const rng = makeRng(81);
+let rng = makeRng(81);
+beforeEach(() => {
+  rng = makeRng(81); // what a test draws must not depend on those before it
+});
 const draw = (count: number) => Array.from({ length: count }, () => keyed(genetics, randomGenome(genetics, rng)));
 const toy = () => encodedToy(space, { seed: 5, hidden: 10 });
 
