@@ -130,6 +130,9 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
+/** Collects an option that may be given again; its default is `[]`. */
+export const repeated = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
+
 /** A member of a JSON value that may not be an object; undefined where there is none. */
 export function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;

@@ -1,20 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { BespokeError } from '../common/errors.js';
 import { decodeModel } from '../onnx/codec.js';
 import { parseArch } from '../space/reference-spelling.js';
 import type { Arch } from '../space/types.js';
 import type { Bundle } from '../supernet/types.js';
-import { codeOf, memberOf, readJson } from './arguments.js';
+import { memberOf, readJson } from './arguments.js';
+import { readWhole } from './checkpoint-file.js';
 
 /** The architecture that a delivered model names in its metadata. */
 async function archOfModel(path: string): Promise<unknown> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new BespokeError('invalid-request', `"${path}" cannot be read (${codeOf(cause)})`, {}, cause);
-  }
-  const text = decodeModel(bytes).metadata['bespoke.arch'];
+  const text = decodeModel(await readWhole(path)).metadata['bespoke.arch'];
   if (text === undefined) {
     throw new BespokeError(
       'invalid-request',

@@ -80,16 +80,15 @@ async function largestOf(bundle: Bundle): Promise<TeacherModel> {
 async function recipeOf(
   bundle: Bundle,
   options: FinetuneOptions,
-  run: Omit<TrainRunOptions, 'recipe'> & { readonly net: SingleNet },
+  run: TrainRunOptions & { readonly net: SingleNet },
 ): Promise<Recipe> {
-  const recipe = await readRecipe(options.recipe, bundle);
-  assertNetRecipe(recipe, true);
+  const { recipe } = run;
   const { images, epochs, minutes } = options;
   if (images !== undefined) return scaleRecipe(recipe, images);
   if (epochs !== undefined) return scaleRecipe(recipe, Math.max(1, Math.round(epochs * run.data.train.length)));
   const stored = join(run.dir, 'recipe.json');
   if (options.resume && existsSync(stored)) return readRecipe(stored, bundle);
-  const imagesPerSecond = await measureNetSpeed({ ...run, recipe });
+  const imagesPerSecond = await measureNetSpeed(run);
   const seconds = (minutes ?? DEFAULT_MINUTES) * 60 * STEPS_SHARE;
   return scaleRecipe(recipe, Math.max(1, Math.round(imagesPerSecond * seconds)));
 }
@@ -101,8 +100,8 @@ export interface Finetuned {
 }
 
 /**
- * Fine-tunes one architecture of a bundle, starting from its extracted weights and distilling from the bundle's largest network or the teachers named; then calibrates and
- * measures it as every delivered network is.
+ * Fine-tunes one architecture of a bundle, starting from its extracted weights and distilling from the bundle's largest network or the
+ * teachers named; then calibrates and measures it as every delivered network is.
  * @param data the images that the supernet was trained on, split as then
  */
 export async function finetune(
@@ -113,7 +112,9 @@ export async function finetune(
 ): Promise<Finetuned> {
   const { space } = bundle.supernet;
   const { seed, workers, signal, onEvent = () => undefined } = options;
-  const given = await readTeachers(options.teacher ?? [], space, await readRecipe(options.recipe, bundle));
+  const whole = await readRecipe(options.recipe, bundle);
+  assertNetRecipe(whole, true);
+  const given = await readTeachers(options.teacher ?? [], space, whole);
   const run = {
     ...{
       space,
@@ -129,7 +130,7 @@ export async function finetune(
     lowering: await chooseLowering(options.lowering),
     resume: options.resume,
   };
-  const recipe = await recipeOf(bundle, options, run);
+  const recipe = await recipeOf(bundle, options, { ...run, recipe: whole });
   const outcome = await trainNet({ ...run, recipe });
   if (outcome.tensors === undefined) return { outcome };
   const before = await deliver(bundle, arch);

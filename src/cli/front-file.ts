@@ -6,7 +6,7 @@ import { type AttendedFront, attendedFront } from '../train/subnet-schedule.js';
 import { memberOf, naming, readJson } from './arguments.js';
 
 /** The architectures of one file: a list of them or of points that have one, alone or as the `paretoFront` of a search or a report. */
-async function readFile(path: string, space: SearchSpace): Promise<readonly Arch[]> {
+async function archsOf(path: string, space: SearchSpace): Promise<readonly Arch[]> {
   const read = await readJson(path);
   const list = memberOf(read, 'paretoFront') ?? read;
   if (!Array.isArray(list) || list.length === 0) {
@@ -35,7 +35,7 @@ export async function readFront(
   if (phase >= 0 === paths.length > 0) {
     return paths.length === 0
       ? undefined
-      : attendedFront(space, (await Promise.all(paths.map((path) => readFile(path, space)))).flat());
+      : attendedFront(space, (await Promise.all(paths.map((path) => archsOf(path, space)))).flat());
   }
   const reason =
     phase >= 0

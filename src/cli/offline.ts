@@ -23,6 +23,7 @@ import type { ExportOptions } from '../supernet/export-options.js';
 import type { Bundle } from '../supernet/types.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
 import { calibrationImages } from './calibration.js';
+import { readWhole } from './checkpoint-file.js';
 import { evaluationImages } from './evaluation-images.js';
 import { describeExport } from './export-flags.js';
 import { formatCount, formatMs, formatPercent, formatTable } from './format.js';
@@ -170,12 +171,7 @@ export async function evaluateCommand(
     split,
   }: { readonly model: string; readonly data: string | undefined; readonly split: 'train' | 'test' },
 ): Promise<number> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(model);
-  } catch (cause) {
-    throw new BespokeError('invalid-request', `"${model}" cannot be read (${codeOf(cause)})`, {}, cause);
-  }
+  const bytes = await readWhole(model);
   const { images, part } = await evaluationImages(terminal, bytes, { data, split });
   const measured = await measureTop1(bytes, images, { threads: 2 });
   terminal.printJson(measured);

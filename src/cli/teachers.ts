@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { BespokeError } from '../common/errors.js';
 import { canonicalJson } from '../common/hash.js';
 import { decodeModel } from '../onnx/codec.js';
@@ -9,7 +8,8 @@ import type { InputSpec } from '../tensor/image-set.js';
 import { floats, sizeOf } from '../tensor/tensor.js';
 import type { TeacherModel } from '../train/frozen-teacher.js';
 import type { Recipe } from '../train/recipe.js';
-import { codeOf, naming } from './arguments.js';
+import { naming } from './arguments.js';
+import { readWhole } from './checkpoint-file.js';
 
 /** A teacher as it was read. */
 export interface NamedTeacher extends TeacherModel {
@@ -80,12 +80,7 @@ async function tryOut({ path, model, resolution }: NamedTeacher, space: SearchSp
 }
 
 async function readTeacher(path: string, space: SearchSpace): Promise<NamedTeacher> {
-  let model: Uint8Array;
-  try {
-    model = await readFile(path);
-  } catch (cause) {
-    return refuse(path, `it cannot be read (${codeOf(cause)})`, cause);
-  }
+  const model = await readWhole(path);
   const decoded = naming(`--teacher ${path}`, () => decodeModel(model));
   const resolution = resolutionOf(path, decoded, space);
   const { normalize = 'none', softmax = false } = stated(decoded, 'bespoke.export') ?? {};

@@ -34,8 +34,8 @@ export interface PredictorThreads {
   /** Threads inside an operator, 1 unless told. */
   readonly threads?: number;
   /**
-   * On a thread of its own, so that a search goes on while it computes most of what is asked; else it blocks the event loop. Unless told, where a row takes so many
-   * multiply-adds that it pays. Scores are to the bit the same.
+   * On a thread of its own, so that a search goes on while it computes most of what is asked; else it blocks the event loop. Unless told, where
+   * a row takes so many multiply-adds that it pays. Scores are to the bit the same.
    */
   readonly apart?: boolean;
 }
@@ -144,12 +144,15 @@ async function openModels(ensemble: MlpEnsemble, { threads = 1, apart }: Predict
   const create = thread?.createSession ?? createSession;
   const open = (model: OnnxModel) => create(encodeModel(model), { threads, optimization: 'all' });
   const model = ensembleModel(ensemble);
-  const opened = Promise.all([
-    open(model),
-    thread && createSession(encodeModel(model), { threads: 1, optimization: 'all' }),
-  ]);
-  const [score, scoreHere] = await opened.catch(async (error: unknown) => {
-    await thread?.close();
+  const openScore = async () => {
+    const score = await open(model);
+    return {
+      score,
+      scoreHere: thread && (await createSession(encodeModel(model), { threads: 1, optimization: 'all' })),
+    };
+  };
+  const { score, scoreHere } = await openScore().catch(async (error: unknown) => {
+    await thread?.close(); // releases what it holds
     throw error;
   });
   let slopes: Promise<ModelSession> | undefined;

@@ -31,7 +31,7 @@ export class FrozenTeachers {
       this.#models.map(({ model }) => createSession(model, { threads: 1, optimization: 'all' })),
     );
     const sessions = await this.#sessions;
-    const mean: Float32Array[] = [];
+    const each: Float32Array[] = [];
     for (const [i, session] of sessions.entries()) {
       const images = at(this.#models[i]!.resolution);
       const { [session.outputNames[0]!]: output } = await session.run({ [session.inputNames[0]!]: images });
@@ -39,12 +39,12 @@ export class FrozenTeachers {
         output?.data instanceof Float32Array && output.data.length === images.dims[0]! * classes,
         () => `teacher ${i + 1} answers ${images.dims.join('x')} images with ${output?.type} [${output?.dims}]`,
       );
-      mean.push(softmaxRows(output.data, classes));
+      each.push(softmaxRows(output.data, classes));
     }
-    const [first, ...others] = mean;
+    const [first, ...others] = each;
     invariant(first !== undefined, () => 'no teacher was given');
     if (others.length === 0) return first;
-    return first.map((value, i) => others.reduce((sum, other) => sum + other[i]!, value) / mean.length);
+    return first.map((value, i) => others.reduce((sum, other) => sum + other[i]!, value) / each.length);
   }
 
   async release(): Promise<void> {

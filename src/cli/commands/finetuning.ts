@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { BespokeError } from '../../common/errors.js';
 import { PACKAGE_ROOT } from '../../config.js';
 import { runWithAllocator } from '../allocator.js';
-import { positiveInteger, positiveNumber, wholeNumber } from '../arguments.js';
+import { positiveInteger, positiveNumber, repeated, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 
 interface Options extends CommandOptions {
@@ -54,7 +54,7 @@ export function addFinetuning(program: Command): void {
     .option(
       '--teacher <file>',
       "ONNX network that teaches; give it again for an ensemble (default: the supernet's largest)",
-      (file: string, earlier: readonly string[]) => [...earlier, file],
+      repeated,
       [] as readonly string[],
     )
     .option('--run <dir>', 'folder of checkpoints and log.jsonl (default: beside the model, <model>.finetune)')

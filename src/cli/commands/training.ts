@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { PACKAGE_ROOT } from '../../config.js';
 import { runWithAllocator } from '../allocator.js';
-import { fraction, positiveInteger, positiveNumber, share, wholeNumber } from '../arguments.js';
+import { fraction, positiveInteger, positiveNumber, repeated, share, wholeNumber } from '../arguments.js';
 import { type CommandOptions, run } from '../invoke.js';
 import type { TrainOptions } from '../train.js';
 
@@ -29,13 +29,13 @@ export function addTraining(program: Command): void {
     .option(
       '--teacher <file>',
       'ONNX network that teaches in the phases with a frozen teacher; give it again for an ensemble (default: the largest)',
-      (file: string, earlier: readonly string[]) => [...earlier, file],
+      repeated,
       [] as readonly string[],
     )
     .option(
       '--front <file>',
       'architectures that the phases with a frontShare draw from: what "bespoke search --json" printed, or a JSON list; give it again for more',
-      (file: string, earlier: readonly string[]) => [...earlier, file],
+      repeated,
       [] as readonly string[],
     )
     .option('--images <n>', 'scale the recipe to so many images in all', positiveInteger)
@@ -46,7 +46,7 @@ export function addTraining(program: Command): void {
     .option(
       '--execution-provider <name>',
       'what ONNX Runtime runs training on, such as cuda; give it again for the next choice (default: cpu)',
-      (name: string, earlier: readonly string[]) => [...earlier, name],
+      repeated,
       [] as readonly string[],
     )
     .option('--minutes <m>', 'stop, resumably, after so much time', positiveNumber)

@@ -88,6 +88,7 @@ describe('a supernet with teachers and a front', { timeout: 180_000 }, () => {
   });
 
   it('takes its share of the front from the recipe', () => {
-    expect(() => parseRecipe(JSON.stringify(given.recipe), 'tiny', tinySpace)).not.toThrow();
+    const read = parseRecipe(JSON.stringify(given.recipe), 'tiny', tinySpace);
+    expect(read.phases.map(({ frontShare }) => frontShare)).toEqual([0.5, 0.5]);
   });
 });
