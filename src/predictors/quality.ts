@@ -49,6 +49,16 @@ export function predictorQuality(predicted: ArrayLike<number>, labels: MeasuredL
   };
 }
 
+/**
+ * Kendall's tau with such labels of a predictor that knows each architecture's top-1 on all images of their kind: 2/π asin √reliability, as for
+ * normal deviates. A predictor trained on labels of the very same images can exceed it: part of the labels' chance is in all of them.
+ * @param reliability of the labels, 0..1; what chance takes below 0 counts as 0
+ * Source: W. H. Greiner's relation, tau = 2/π asin r; r = √reliability by Spearman's correction for attenuation
+ */
+export function tauCeiling(reliability: number): number {
+  return (2 / Math.PI) * Math.asin(Math.sqrt(Math.max(0, reliability)));
+}
+
 /** `value` plus or minus `half`, kept within 0..1. */
 export function fractionInterval(value: number, half: number): Interval {
   return { low: Math.max(0, value - half), high: Math.min(1, value + half) };

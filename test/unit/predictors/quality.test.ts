@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fractionInterval, predictorQuality, rmse } from '../../../src/predictors/quality.js';
+import { kendallTau } from '../../../src/common/rank-correlation.js';
+import { makeRng } from '../../../src/common/rng.js';
+import { fractionInterval, predictorQuality, rmse, tauCeiling } from '../../../src/predictors/quality.js';
 
 describe('quality figures', () => {
   it('rmse of hand-made differences', () => {
@@ -15,6 +17,19 @@ describe('quality figures', () => {
     expect(quality.kendallTau).toBeCloseTo(1, 12);
     expect(quality.splitHalfKendallTau).toBeCloseTo(4 / 6, 12); // 5 pairs agree, 1 does not
     expect(quality.labelReliability).toBeCloseTo((2 * 0.8) / 1.8, 10); // r = 0.8 for one swap of neighbors
+  });
+
+  it.each([0.3, 0.868])('knows what labels of reliability %d let the best predictor reach', (reliability) => {
+    const rng = makeRng(7);
+    const truth = Array.from({ length: 20_000 }, () => rng.normal());
+    const noise = Math.sqrt((1 - reliability) / reliability);
+    const labels = truth.map((value) => value + noise * rng.normal());
+    expect(tauCeiling(reliability)).toBeCloseTo(kendallTau(truth, labels), 2);
+  });
+
+  it('knows the limits of the labels', () => {
+    expect(tauCeiling(1)).toBe(1);
+    expect(tauCeiling(-0.2)).toBe(0);
   });
 
   it('keeps an interval of fractions within 0 and 1', () => {
