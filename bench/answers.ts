@@ -37,6 +37,8 @@ const FEWEST_EVALUATIONS = 1_000;
 const WARM_UP = 2;
 /** A search is canceled this long after its first front at most, ms: early and late in it. */
 const CANCEL_WITHIN_MS = { full: 4000, quick: 500 } as const;
+/** MACs of the networks that are cut while requests are sent, in the smallest one's: large enough that measuring them takes its time. */
+const ROOMY_MACS = 16;
 /** How long a search goes on before requests are sent beside it, ms. */
 const SETTLE_MS = 500;
 /** Targets, ms. */
@@ -165,6 +167,33 @@ async function whileSearching<T>(target: Target, bounds: Bounds, work: () => Pro
   return result;
 }
 
+/** Keeps the server cutting, calibrating and measuring while `work` runs: one job after the other, each of a short search. */
+async function whileDelivering<T>(target: Target, { smallest }: Bounds, work: () => Promise<T>): Promise<T> {
+  let isOver = false;
+  const jobs = (async () => {
+    for (let seed = 1; !isOver; seed++) {
+      const constraints = { maxMacs: Math.floor(ROOMY_MACS * (smallest.maxMacs ?? 1)) };
+      const id = await startJob(target, {
+        constraints,
+        seed,
+        search: { evaluations: FEWEST_EVALUATIONS, fresh: true },
+      });
+      for await (const { name, row: seen } of eventsOf(target, id)) {
+        if (name === 'failed') throw new BespokeError('internal', `a job failed: ${seen.problem?.detail}`);
+      }
+    }
+  })();
+  try {
+    return await Promise.race([
+      work(),
+      jobs.then(() => Promise.reject(new BespokeError('internal', 'no job is left'))),
+    ]);
+  } finally {
+    isOver = true;
+    await jobs;
+  }
+}
+
 /** Runs a job, then asks the same again. */
 async function timeStored(target: Target, { smallest }: Bounds, requests: number): Promise<Timing> {
   const constraints = { maxMacs: Math.floor(4 * (smallest.maxMacs ?? 1)) };
@@ -194,13 +223,15 @@ async function measure(target: Target, options: BenchOptions) {
   const idle = await timeAll(target, asked, requests);
   note('while a search runs');
   const busy = await whileSearching(target, bounds, () => timeAll(target, asked, requests));
+  note('while networks are cut and measured');
+  const measuring = await whileDelivering(target, bounds, () => timeAll(target, asked, requests));
   note('bad requests, the same request again, cancels');
   const bad = await timeAll(target, badRequests(bounds), requests);
   const stored = await timeStored(target, bounds, requests);
   const canceled = await timeCancels(target, bounds, { count: cancels, rng, withinMs });
   return {
     settings: { requests, cancels, cancelWithinMs: withinMs, hardware: target.hardwareId ?? 'default' },
-    figures: { bounds, idle, busy, bad, stored, canceled },
+    figures: { bounds, idle, busy, measuring, bad, stored, canceled },
   };
 }
 
@@ -215,7 +246,7 @@ function timingLines({ label, ms, faults }: Timing, targetMs: number | undefined
 
 type Figures = Awaited<ReturnType<typeof measure>>['figures'];
 
-function linesOf({ idle, busy, bad, stored, canceled }: Figures): string[] {
+function linesOf({ idle, busy, measuring, bad, stored, canceled }: Figures): string[] {
   const under = (targetMs?: number) => (timing: Timing) => timingLines(timing, targetMs);
   return [
     `nothing running (target: each under ${TARGETS.estimate} ms)`,
@@ -223,6 +254,9 @@ function linesOf({ idle, busy, bad, stored, canceled }: Figures): string[] {
     '',
     'the same while a search runs',
     ...busy.flatMap(under(TARGETS.estimate)),
+    '',
+    'the same while networks are cut, calibrated and measured, one after the other',
+    ...measuring.flatMap(under(TARGETS.estimate)),
     '',
     `cancels of searches of ${MOST_EVALUATIONS.toLocaleString('en-US')} evaluations (target: the search stops within ${TARGETS.cancel} ms)`,
     ...canceled.flatMap(under(TARGETS.cancel)),
@@ -243,8 +277,8 @@ async function run(options: BenchOptions): Promise<BenchResult> {
     const server = await startServerProcess(dir, modelDirsOf(given.models));
     try {
       const { settings, figures } = await measure({ url: server.url, hardwareId: given.hardware }, options);
-      const { idle, busy, bad, stored, canceled } = figures;
-      const all = [...idle, ...busy, ...bad, stored, ...canceled];
+      const { idle, busy, measuring, bad, stored, canceled } = figures;
+      const all = [...idle, ...busy, ...measuring, ...bad, stored, ...canceled];
       return { settings, figures, lines: linesOf(figures), hasFailed: all.some(({ faults }) => faults.length > 0) };
     } finally {
       await server.stop();

@@ -1,4 +1,5 @@
 import type { EstimateRequest } from './api/ports.js';
+import { Precedence } from './common/precedence.js';
 import type { EngineCatalog, EngineOptions } from './engine-client.js';
 import { serveParent } from './runtime/child.js';
 import type { Claim } from './specialize/ports.js';
@@ -16,6 +17,9 @@ const options = JSON.parse(process.argv[2] ?? '{}') as EngineOptions;
 
 /** When garbage is collected after a job, ms: its answer is on its way then. */
 const COLLECT_AFTER_MS = 50;
+
+/** What is asked in passing is answered between two steps of a job, not after it. */
+const precedence = new Precedence();
 
 let opened: Promise<Workbenches> | undefined;
 let hasProfiled = false;
@@ -47,15 +51,17 @@ serveParent({
   specialize: async (claim: Claim, { signal, emit }) => {
     const benches = await open(() => {});
     try {
-      return await benches.withBench(claim.request, (bench) => specialize(bench, claim, { signal, onProgress: emit }));
+      return await benches.withBench(claim.request, (bench) =>
+        specialize(bench, claim, { signal, onProgress: emit, pause: precedence.pause }),
+      );
     } finally {
       // A job leaves some 100 MB of garbage, which V8 would keep until the next one; an idle server should not hold it.
       setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
     }
   },
-  probe: async (request: SpecializationRequest) =>
-    (await open(() => {})).withBench(request, (bench) => probe(bench, request)),
-  estimate: async (request: EstimateRequest) => (await open(() => {})).estimate(request),
+  probe: (request: SpecializationRequest) =>
+    precedence.first(async () => (await open(() => {})).withBench(request, (bench) => probe(bench, request))),
+  estimate: (request: EstimateRequest) => precedence.first(async () => (await open(() => {})).estimate(request)),
   warm: async (supernetId: string) => (await open(() => {})).warm(supernetId),
   memory: async () => (await open(() => {})).memory(),
 });

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { HardwareInfo, LatencyModelInfo } from './api/ports.js';
 import { toProblem } from './common/errors.js';
+import type { Steps } from './common/work.js';
 import { measureLatency } from './evaluate/latency.js';
 import { calibrateDrift } from './hardware/drift.js';
 import { makeLatencyModel } from './hardware/latency-model.js';
@@ -31,11 +32,11 @@ export function measuringOf(space: SearchSpace, profile: LatencyProfile | undefi
   const statistic = profile?.statistic ?? UNPREDICTED_STATISTIC;
   const runs = { minSamples: LATENCY_SAMPLES, maxMs: LATENCY_MAX_MS, longMs: LATENCY_LONG_MS };
   const options = { threads: 1, statistic, ...runs };
-  const locked = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-    withMeasurementLock(machineLockDir(), work, { signal });
+  const locked = <T>({ signal }: Steps, work: () => Promise<T>): Promise<T> =>
+    withMeasurementLock(machineLockDir(), work, signal && { signal });
   return {
-    latency: (model, signal) => locked(signal, () => measureLatency(model, { ...options, signal })),
-    drift: profile === undefined ? undefined : (signal) => locked(signal, () => calibrateDrift(space, profile, signal)),
+    latency: (model, steps) => locked(steps, () => measureLatency(model, { ...options, ...steps })),
+    drift: profile === undefined ? undefined : (steps) => locked(steps, () => calibrateDrift(space, profile, steps)),
   };
 }
 

@@ -5,15 +5,35 @@ export interface Progress {
   readonly note?: string;
 }
 
-/** What every long function takes: a signal that it checks often, and a listener for progress. */
-export interface WorkOptions {
+/** What ends a long function or holds it up between two of its steps. */
+export interface Steps {
   readonly signal?: AbortSignal | undefined;
+  /** Settles when the next step may begin, for shorter work on the same thread goes first; tells whether there was any. */
+  readonly pause?: (() => Promise<boolean>) | undefined;
+}
+
+/** What every long function takes: what it asks between its steps, and a listener for progress. */
+export interface WorkOptions extends Steps {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** Throws the signal's reason if it was aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   signal?.throwIfAborted();
+}
+
+/** The same for a function that is called. */
+export const stepsOf = ({ signal, pause }: Steps): Steps => ({ signal, pause });
+
+/**
+ * Waits until the next step may begin.
+ * @returns whether it was held up
+ * @throws the signal's reason if it was aborted
+ */
+export async function nextStep({ signal, pause }: Steps): Promise<boolean> {
+  const wasHeldUp = pause !== undefined && (await pause());
+  throwIfAborted(signal);
+  return wasHeldUp;
 }
 
 /** Lets timers, messages and I/O run; long pure loops call this now and then so that cancelling works. */

@@ -1,6 +1,7 @@
 import { invariant } from '../common/invariant.js';
 import type { LatencyStatistic } from '../common/latency-statistic.js';
 import { makeRng } from '../common/rng.js';
+import { nextStep, type Steps, stepsOf } from '../common/work.js';
 import { decodeModel } from '../onnx/codec.js';
 import type { ValueInfo } from '../onnx/ir.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
@@ -8,7 +9,7 @@ import { estimate, quantileOf, samplesNeeded, type TimedRun, timeInterleaved } f
 import { floats, sizeOf, type Tensor } from '../tensor/tensor.js';
 import type { MeasuredLatency } from './types.js';
 
-export interface LatencyOptions {
+export interface LatencyOptions extends Steps {
   /** Threads inside an operator; 1 unless told. */
   readonly threads?: number;
   /** p50 unless told. */
@@ -19,7 +20,6 @@ export interface LatencyOptions {
   readonly maxMs?: number;
   /** Time of one model's runs after which what its statistic's interval needs is enough; no such time unless told. */
   readonly longMs?: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A seeded standard-normal input at batch 1; only float32 inputs occur in models made or checked here. */
@@ -78,7 +78,10 @@ export async function measureLatencies(
   const statistic = options.statistic ?? 'p50';
   const loaded: LoadedModel[] = [];
   try {
-    for (const model of models) loaded.push(await loadForTiming(model, options.threads ?? 1));
+    for (const model of models) {
+      await nextStep(options);
+      loaded.push(await loadForTiming(model, options.threads ?? 1));
+    }
     const samples = await timeInterleaved(
       loaded.map(({ run }) => run),
       {
@@ -88,7 +91,7 @@ export async function measureLatencies(
         maxMs: options.maxMs ?? 500,
         warmUpRuns: 5,
         burst: 10,
-        signal: options.signal,
+        ...stepsOf(options),
       },
     );
     return samples.map((sorted) => toMeasured(sorted, statistic));

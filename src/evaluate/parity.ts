@@ -1,5 +1,5 @@
 import { invariant } from '../common/invariant.js';
-import { throwIfAborted } from '../common/work.js';
+import { nextStep, type Steps } from '../common/work.js';
 import { encodeModel } from '../onnx/codec.js';
 import { createSession, type ModelSession } from '../runtime/session.js';
 import type { LayerSpec } from '../space/types.js';
@@ -27,11 +27,10 @@ export interface ParitySubject {
   };
 }
 
-export interface ParityOptions {
+export interface ParityOptions extends Steps {
   readonly threads: number;
   /** Images per run; 50 unless told, as the masked network has the supernet's full width. */
   readonly batch?: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Parity {
@@ -90,18 +89,20 @@ export async function measureParity(
   options: ParityOptions,
 ): Promise<Parity> {
   const { model, supernet, layers, statistics, exported } = subject;
-  const { threads, signal, batch = DEFAULT_BATCH } = options;
+  const { threads, batch = DEFAULT_BATCH } = options;
   const [count = 0] = images.dims;
   const masked = encodeModel(maskedSupernetModel(supernet, layers, statistics));
   const sessions: ModelSession[] = [];
   const extremes: Extremes = { error: 0, logit: 0 };
   try {
+    await nextStep(options);
     const delivered = await createSession(model, { threads, optimization: 'all' });
     sessions.push(delivered);
+    await nextStep(options);
     const reference = await createSession(masked, { threads, optimization: 'disabled' });
     sessions.push(reference);
     for (let from = 0; from < count; from += batch) {
-      throwIfAborted(signal);
+      await nextStep(options);
       const some = imagesBetween(images, from, Math.min(from + batch, count));
       const taken = exported === undefined ? some : imagesBetween(exported.images, from, Math.min(from + batch, count));
       const outputs = await runDelivered(delivered, taken, exported?.options.batch);

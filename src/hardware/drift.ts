@@ -1,5 +1,5 @@
 import { makeRng } from '../common/rng.js';
-import { throwIfAborted } from '../common/work.js';
+import { type Steps, throwIfAborted } from '../common/work.js';
 import { lower } from '../space/lower.js';
 import type { SearchSpace } from '../space/types.js';
 import { timeFew } from './passes.js';
@@ -14,21 +14,17 @@ const RUNS_PER_PASS = 15;
  * Measures the profile's reference networks again, in a few tenths of a second. Callers hold the measurement lock.
  * @returns 1 for a profile without references
  */
-export async function calibrateDrift(
-  space: SearchSpace,
-  profile: LatencyProfile,
-  signal?: AbortSignal,
-): Promise<number> {
+export async function calibrateDrift(space: SearchSpace, profile: LatencyProfile, steps: Steps = {}): Promise<number> {
   const references = profile.references ?? [];
   if (references.length === 0) return 1;
-  throwIfAborted(signal);
+  throwIfAborted(steps.signal);
   const rng = makeRng(0);
   const models = references.map(
     ({ arch }) =>
       () =>
         randomModel(lower(space, arch), rng),
   );
-  const { times } = await timeFew(models, PASSES, RUNS_PER_PASS, signal);
+  const { times } = await timeFew(models, PASSES, RUNS_PER_PASS, steps);
   const ratios = references.map(({ ms }, i) => times[i]! / ms).sort((a, b) => a - b);
   return ratios[ratios.length >> 1]!; // at least one
 }

@@ -1,6 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import { makeRng, type Rng, shuffled } from '../common/rng.js';
-import { throwIfAborted, type WorkOptions } from '../common/work.js';
+import { nextStep, type Steps, stepsOf, type WorkOptions } from '../common/work.js';
 import { type LoadedModel, loadForTiming } from '../evaluate/latency.js';
 import { quantileOf, timeInterleaved } from '../runtime/timing.js';
 import { type PolishedTimes, polish } from './fit.js';
@@ -25,7 +25,7 @@ async function loadAll(models: readonly (() => Uint8Array)[], options: PassOptio
   const loaded: LoadedModel[] = [];
   try {
     for (const build of models) {
-      throwIfAborted(options.signal);
+      await nextStep(options);
       loaded.push(await loadForTiming(build(), 1));
     }
     return loaded;
@@ -42,7 +42,7 @@ async function onePass(loaded: readonly LoadedModel[], options: PassOptions): Pr
     loaded.map((_, i) => i),
     options.rng,
   );
-  const timing = { minSamples: options.runs, maxMs: 0, warmUpRuns: 2, burst: options.runs, signal: options.signal };
+  const timing = { minSamples: options.runs, maxMs: 0, warmUpRuns: 2, burst: options.runs, ...stepsOf(options) };
   for (const subject of order) {
     const model = loaded[subject]!; // order holds indices of loaded
     const [samples] = await timeInterleaved([model.run], timing);
@@ -85,7 +85,7 @@ export function timeFew(
   models: readonly (() => Uint8Array)[],
   passes: number,
   runs: number,
-  signal?: AbortSignal,
+  steps: Steps = {},
 ): Promise<PolishedTimes> {
-  return timePasses(models, { passes, runs, maxMs: Number.POSITIVE_INFINITY, rng: makeRng(0), signal });
+  return timePasses(models, { passes, runs, maxMs: Number.POSITIVE_INFINITY, rng: makeRng(0), ...stepsOf(steps) });
 }

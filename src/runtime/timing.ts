@@ -1,6 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import type { LatencyStatistic } from '../common/latency-statistic.js';
-import { throwIfAborted } from '../common/work.js';
+import { nextStep, type Steps } from '../common/work.js';
 
 /** Which quantile a statistic is; `mean` is none. `quiet`, the lowest steady figure, is the 10th percentile. */
 const QUANTILES = { quiet: 0.1, p50: 0.5, p90: 0.9, p99: 0.99 } as const satisfies Record<
@@ -88,7 +88,7 @@ export function estimate(sorted: Float64Array, statistic: LatencyStatistic): Est
  * How long to time: at least `minSamples` runs of each, then more until `maxMs` of run time is used per subject. A slow subject that has
  * used `longMs` is content with `neededSamples`.
  */
-export interface TimingOptions {
+export interface TimingOptions extends Steps {
   readonly minSamples: number;
   readonly maxMs: number;
   /** As many as `minSamples` unless told. */
@@ -99,7 +99,6 @@ export interface TimingOptions {
   readonly warmUpRuns: number;
   /** Timed runs of one subject in a row. */
   readonly burst: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs once, and returns nothing; what is timed. */
@@ -128,9 +127,9 @@ export async function timeInterleaved(runs: readonly TimedRun[], options: Timing
   let active = runs.map((_, i) => i);
   while (active.length > 0) {
     for (const i of active) {
-      throwIfAborted(options.signal);
+      const wasHeldUp = await nextStep(options);
       const run = runs[i]!; // active holds indices of runs
-      if (active.length > 1) await run(); // another subject's data is in the caches
+      if (active.length > 1 || wasHeldUp) await run(); // another's data is in the caches
       for (let k = 0; k < options.burst; k++) {
         const ms = await timeOnce(run);
         samples[i]!.push(ms);

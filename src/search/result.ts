@@ -1,3 +1,4 @@
+import type { Steps } from '../common/work.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import type { Candidate, Constraint, Objective } from './types.js';
 
@@ -22,7 +23,7 @@ export interface SearchProgress {
   readonly frontSize: number;
 }
 
-export interface SearchOptions {
+export interface SearchOptions extends Steps {
   readonly space: SearchSpace;
   /** What is maximized. */
   readonly objective: Objective;
@@ -48,7 +49,6 @@ export interface SearchOptions {
   readonly maxSeconds?: number;
   /** A monotonic clock, seconds; without it there is no time limit. */
   readonly now?: () => number;
-  readonly signal?: AbortSignal;
   /** For ablations alone. */
   readonly without?: readonly Ingredient[];
   /** The second argument describes the front so far when it is called, in the order of `paretoFront`. */

@@ -1,6 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import { makeRng, type Rng } from '../common/rng.js';
-import { breathe, throwIfAborted } from '../common/work.js';
+import { breathe, nextStep } from '../common/work.js';
 import { archId } from '../space/arch.js';
 import { type LookAround, makeLookAround } from './changes.js';
 import { type Combine, makeCombine } from './combine.js';
@@ -130,7 +130,7 @@ export async function absorb(run: Run, asked: AskedScores): Promise<void> {
   const { scorer, pool, options, history } = run;
   pool.absorb(await scorer.take(asked));
   await breathe(); // others wait for this thread: estimates, cancels
-  throwIfAborted(options.signal);
+  await nextStep(options);
   const { best } = pool;
   if (best === undefined) return;
   const point = { evaluations: scorer.evaluations, bestTop1: best.score, frontSize: pool.front.length };

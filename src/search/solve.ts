@@ -1,5 +1,5 @@
 import { invariant } from '../common/invariant.js';
-import { breathe, throwIfAborted } from '../common/work.js';
+import { breathe, nextStep, throwIfAborted } from '../common/work.js';
 import { type ExactFront, exactFront } from './exact.js';
 import { fromArch, type Genome } from './genome.js';
 import { findFeasible } from './infeasible.js';
@@ -60,7 +60,7 @@ export async function solveExactly(run: Run): Promise<boolean> {
   if (findFeasible(genetics, options.constraints).length === 0) return false;
   const ask = async (genomes: readonly Genome[]): Promise<Float32Array> => {
     await breathe(); // others wait for this thread: estimates, cancels
-    throwIfAborted(options.signal);
+    await nextStep(options);
     return scorer.probe(genomes);
   };
   const checks = Math.min(MOST_CHECKS, Math.floor(CHECKS_SHARE * options.evaluations));

@@ -1,5 +1,5 @@
 import { BespokeError } from '../common/errors.js';
-import { throwIfAborted } from '../common/work.js';
+import { nextStep, type Steps, stepsOf } from '../common/work.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { calibrateBatchNorm } from '../evaluate/calibrate.js';
 import { archCosts } from '../space/costs.js';
@@ -34,8 +34,7 @@ export interface Delivery {
   readonly extracted: ExtractedModel;
 }
 
-export interface DeliverOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface DeliverOptions extends Steps {
   readonly onStage?: (stage: 'extracting' | 'calibrating') => void;
   /** How the model is written; plainly unless told. */
   readonly exported?: ExportOptions | undefined;
@@ -51,7 +50,7 @@ export async function deliver(bundle: Bundle, arch: Arch, options: DeliverOption
   const { supernet } = bundle;
   options.onStage?.('extracting');
   const subnet = sliceSubnet(supernet, arch, lower(supernet.space, arch));
-  throwIfAborted(options.signal);
+  await nextStep(options);
   return deliverSubnet(bundle, subnet, options);
 }
 
@@ -60,6 +59,7 @@ export async function deliverSubnet(bundle: Bundle, subnet: Subnet, options: Del
   const { arch, layers, space } = subnet;
   options.onStage?.('calibrating');
   const statistics = await statisticsOf(bundle, subnet, options);
+  await nextStep(options);
   const extracted = extractSubnet(bundle, subnet, statistics, options.exported);
   const plain = archCosts(space, arch);
   const peakMemoryBytes = exportedPeakBytes(plain.peakMemoryBytes, { space, arch }, options.exported);
@@ -89,6 +89,6 @@ async function statisticsOf(
   return calibrateBatchNorm(subnet, images, {
     batch: CALIBRATION_BATCH,
     threads: CALIBRATION_THREADS,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...stepsOf(options),
   });
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../common/work.js';
 import type { SearchOptions, SearchResult } from '../search/result.js';
 import { search } from '../search/search.js';
 import type { Candidate } from '../search/types.js';
@@ -48,14 +49,14 @@ interface Asking {
   readonly models: Predicting;
   readonly request: SpecializationRequest;
   readonly searched: SearchResult;
-  readonly signal: AbortSignal;
+  readonly steps: Steps;
   /** Seconds left of the request's time limit, which all further searches share; absent: no limit. */
   readonly secondsLeft?: () => number;
 }
 
 /** The options of a search with one limit loosened. The front runs along that limit, so that it also tells the best within the old one. */
 function furtherOptions(
-  { models, request, searched, signal, secondsLeft }: Asking,
+  { models, request, searched, steps, secondsLeft }: Asking,
   id: Relaxation['id'],
   limit: number,
 ): SearchOptions {
@@ -67,7 +68,7 @@ function furtherOptions(
     ...(request.objective === 'accuracy' && id !== 'minTop1' ? { frontAxis: id } : {}),
     ...(secondsLeft === undefined ? {} : { maxSeconds: secondsLeft() }),
     warmStart: spreadOver(searched.paretoFront, STARTS).map(({ arch }) => arch),
-    signal,
+    ...steps,
   };
 }
 

@@ -1,5 +1,5 @@
 import { BespokeError, toProblem } from '../common/errors.js';
-import { throwIfAborted } from '../common/work.js';
+import { type Steps, stepsOf, throwIfAborted } from '../common/work.js';
 import { latencyInterval } from '../hardware/latency-bounds.js';
 import type { LatencyModel } from '../hardware/types.js';
 import type { AccuracyPredictor } from '../predictors/predictor.js';
@@ -36,7 +36,7 @@ export interface Workbench {
   readonly now: () => number;
 }
 
-interface Work {
+interface Work extends Steps {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: JobProgress) => void;
 }
@@ -62,7 +62,7 @@ export async function specialize(bench: Workbench, claim: Claim, work: Work): Pr
     const searched = { ...found, paretoFront };
     const searchSeconds = (bench.now() - start) / 1000;
     const delivered = await deliverFirstPassing(bench, claim, { searched, work });
-    const more = await moreBudgetOf({ ...bench, predictor }, claim, { searched, searchSeconds, signal: work.signal });
+    const more = await moreBudgetOf({ ...bench, predictor }, claim, { searched, searchSeconds, steps: stepsOf(work) });
     const timings = { ...delivered.timings, searchSeconds, totalSeconds: (bench.now() - start) / 1000 };
     const report = makeReport(bench, claim, { ...delivered, searched, moreBudget: more, timings });
     work.onProgress({ stage: 'publishing', fraction: 1 });
@@ -79,13 +79,13 @@ type SearchableBench = Workbench & { readonly predictor: AccuracyPredictor };
 async function runSearch(
   bench: SearchableBench,
   { request, earlierFronts = [] }: Claim,
-  { signal, onProgress }: Work,
+  { onProgress, ...steps }: Work,
 ): Promise<SearchResult> {
   const frontNow = makeFrontTeller(bench.now, frontAxisOf(request));
   try {
     return await search({
       ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
-      signal,
+      ...stepsOf(steps),
       warmStart: warmArchs(
         earlierFronts.map(({ archs }) => archs),
         request.search.evaluations,
@@ -107,14 +107,14 @@ async function runSearch(
 function moreBudgetOf(
   bench: SearchableBench,
   { request }: Claim,
-  { searched, searchSeconds, signal }: { searched: SearchResult; searchSeconds: number; signal: AbortSignal },
+  { searched, searchSeconds, steps }: { searched: SearchResult; searchSeconds: number; steps: Steps },
 ): Promise<readonly Relaxation[]> {
   const { maxSeconds } = request.search;
   const models = { ...bench, space: bench.bundle.supernet.space };
   const from = bench.now();
   const secondsLeft = (): number => (maxSeconds ?? 0) - searchSeconds - (bench.now() - from) / 1000;
   const left = maxSeconds === undefined ? {} : { secondsLeft };
-  return moreBudget({ models, request, searched, signal, ...left });
+  return moreBudget({ models, request, searched, steps, ...left });
 }
 
 interface Attempt {
@@ -132,7 +132,7 @@ async function deliverFirstPassing(
   const rejected: RejectedCandidate[] = [];
   const tried = new Set<string>();
   const seconds = { extractSeconds: 0, calibrateSeconds: 0, verifySeconds: 0 };
-  const expected = await expectedRatio(bench, request, work.signal);
+  const expected = await expectedRatio(bench, request, stepsOf(work));
   const ratios: number[] = [];
   const shortfalls: number[] = [];
   for (let index = 0; index < MAX_CANDIDATES; index++) {
@@ -163,7 +163,7 @@ async function deliverFirstPassing(
 async function expectedRatio(
   { latency, measuring }: Workbench,
   request: Claim['request'],
-  signal: AbortSignal,
+  steps: Steps,
 ): Promise<number> {
   if (latency === undefined || request.constraints.maxLatencyMs === undefined) return 1;
   const margin =
@@ -171,7 +171,7 @@ async function expectedRatio(
       ? latencyFactorOf(request, latency)
       : (latencyInterval(latency.profile, 1, INTERVAL_CONFIDENCE)?.high ?? 1);
   const isMeasured = request.verify.latency === 'measured';
-  return isMeasured && measuring.drift !== undefined ? margin * (await measuring.drift(signal)) : margin;
+  return isMeasured && measuring.drift !== undefined ? margin * (await measuring.drift(steps)) : margin;
 }
 
 /** Measured upper bound over predicted latency, where there are both. */
@@ -203,7 +203,7 @@ async function tryCandidate(
     return (mark - from) / 1000;
   };
   const delivery = await deliver(bench.bundle, candidate.arch, {
-    signal: work.signal,
+    ...stepsOf(work),
     exported: request.export,
     onStage: (stage) => {
       if (stage === 'calibrating') seconds.extractSeconds += lap();
@@ -212,7 +212,7 @@ async function tryCandidate(
   });
   seconds.calibrateSeconds += lap();
   tell('verifying', 0.5);
-  const verified = await verify(bench, { request, delivery, signal: work.signal });
+  const verified = await verify(bench, { request, delivery, steps: stepsOf(work) });
   seconds.verifySeconds += lap();
   return { delivery, ...verified };
 }

@@ -1,5 +1,6 @@
 import { BespokeError } from '../common/errors.js';
 import { makeRng } from '../common/rng.js';
+import { nextStep, type Steps } from '../common/work.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { measureParity } from '../evaluate/parity.js';
 import { measureTop1 } from '../evaluate/top1.js';
@@ -15,9 +16,9 @@ import type { Check, MeasuredFigures, SpecializationRequest } from './types.js';
 /** How latency is measured on this machine, if it is the hardware type asked for. */
 export interface Measuring {
   /** Measures a model here, one measurement at a time per machine; absent: this machine is not that hardware. */
-  readonly latency: ((model: Uint8Array, signal: AbortSignal) => Promise<MeasuredLatency>) | undefined;
+  readonly latency: ((model: Uint8Array, steps: Steps) => Promise<MeasuredLatency>) | undefined;
   /** How slow this machine is now against when its profile was measured; 1.1 = 10 % slower. */
-  readonly drift: ((signal: AbortSignal) => Promise<number>) | undefined;
+  readonly drift: ((steps: Steps) => Promise<number>) | undefined;
 }
 
 /** Images for parity: enough that every class and kernel position occurs, few enough to cost some 10 ms. */
@@ -32,7 +33,7 @@ const TOP1_THREADS = 1;
 interface VerifyOptions {
   readonly request: SpecializationRequest;
   readonly delivery: Delivery;
-  readonly signal: AbortSignal;
+  readonly steps: Steps;
 }
 
 /**
@@ -41,23 +42,23 @@ interface VerifyOptions {
  */
 export async function verify(
   { bundle, measuring }: { readonly bundle: Bundle; readonly measuring: Measuring },
-  { request, delivery, signal }: VerifyOptions,
+  { request, delivery, steps }: VerifyOptions,
 ): Promise<{ readonly measured: MeasuredFigures; readonly checks: readonly Check[] }> {
   const { extracted, costs } = delivery;
   const options = request.export ?? PLAIN_EXPORT;
   const { batch = 1 } = options;
-  const parityRelative = await parityOf(bundle, delivery, options);
-  signal.throwIfAborted();
+  const parityRelative = await parityOf(bundle, delivery, options, steps);
+  await nextStep(steps);
   const isLatencyAsked = request.verify.latency === 'measured';
   // Of one image: what a run of more takes is no figure of the hardware type.
   const measuredLatency =
     isLatencyAsked && batch === 1
-      ? await latencyAgainst(request.constraints.maxLatencyMs, () => measuring.latency?.(extracted.model, signal))
+      ? await latencyAgainst(request.constraints.maxLatencyMs, () => measuring.latency?.(extracted.model, steps))
       : undefined;
-  signal.throwIfAborted();
+  await nextStep(steps);
   const isLabeled = bundle.verification.labels !== undefined && bundle.verification.count > 0;
   const accuracy = isLabeled
-    ? await measureTop1(extracted.model, bundle.verification, { threads: TOP1_THREADS, signal })
+    ? await measureTop1(extracted.model, bundle.verification, { threads: TOP1_THREADS, ...steps })
     : undefined;
   const measured: MeasuredFigures = {
     ...(accuracy === undefined ? {} : { measuredTop1: accuracy.top1, top1Images: accuracy.images }),
@@ -102,7 +103,7 @@ async function latencyAgainst(
   return isOpen ? await measure() : first;
 }
 
-async function parityOf(bundle: Bundle, delivery: Delivery, options: ExportOptions): Promise<number> {
+async function parityOf(bundle: Bundle, delivery: Delivery, options: ExportOptions, steps: Steps): Promise<number> {
   const { arch, layers, statistics, extracted } = delivery;
   const wanted = Math.floor(PARITY_PIXELS / arch.resolution ** 2);
   const most = Math.max(LEAST_PARITY_IMAGES, Math.min(PARITY_IMAGES, wanted));
@@ -113,7 +114,7 @@ async function parityOf(bundle: Bundle, delivery: Delivery, options: ExportOptio
   const taken = prepareImages(source, indices, exportedInput(bundle.input, options.normalize), arch.resolution);
   const exported = { options, images: taken };
   const subject = { model: extracted.model, supernet: bundle.supernet, layers, statistics, exported };
-  const { relative } = await measureParity(subject, images, { threads: 1 });
+  const { relative } = await measureParity(subject, images, { threads: 1, ...steps });
   return relative;
 }
 

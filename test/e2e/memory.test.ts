@@ -49,7 +49,10 @@ it(`memory stays flat over ${EXTRACTIONS} extractions with their verification`, 
   const { signal } = new AbortController();
   const extract = async (): Promise<void> => {
     const delivery = await deliver(bundle, sampleArch(TINY_SPACE, rng));
-    await verify({ bundle, measuring: { latency: undefined, drift: undefined } }, { request, delivery, signal });
+    await verify(
+      { bundle, measuring: { latency: undefined, drift: undefined } },
+      { request, delivery, steps: { signal } },
+    );
   };
   for (let count = 0; count < WARM_UP; count++) await extract();
   const before = settledRss();

@@ -74,7 +74,7 @@ const { signal } = new AbortController();
 async function answers(asked: SpecializationRequest, secondsLeft?: () => number) {
   const searched = await search(searchOptionsOf(models, asked));
   const more = secondsLeft === undefined ? {} : { secondsLeft };
-  return { searched, relaxations: await moreBudget({ models, request: asked, searched, signal, ...more }) };
+  return { searched, relaxations: await moreBudget({ models, request: asked, searched, steps: { signal }, ...more }) };
 }
 
 const macsOf = (arch: Arch): number => costs.macs([arch])[0]!;
