@@ -54,6 +54,16 @@ describe('measured top-1', () => {
     );
   });
 
+  it('asks before each batch whether it may go on', async () => {
+    let asked = 0;
+    const pause = async () => {
+      asked++;
+      return false;
+    };
+    await measureTop1(model, flatImages([255, 0, 128, 191, 192], [0, 1, 2, 2, 0]), { threads: 1, batch: 2, pause });
+    expect(asked).toBeGreaterThanOrEqual(3);
+  });
+
   it('does not count an answer that is not a number as right', async () => {
     const nan = brightness({ 'bespoke.input': JSON.stringify({ ...input, std: [0] }) }); // 0 / 0 at the mean level
     const half = { ...input, mean: [0], std: [0] };

@@ -110,6 +110,18 @@ describe('interleaved timing', () => {
     expect(await counts(60_000)).toBe(30);
   });
 
+  it('runs a subject once untimed after it was held up', async () => {
+    const calls: string[] = [];
+    const run = async () => void calls.push('a');
+    let asked = 0;
+    const pause = async () => {
+      calls.push('|');
+      return ++asked === 2;
+    };
+    await timeInterleaved([run], { ...options, pause });
+    expect(calls.join('')).toBe('aa|aaa|aaaa');
+  });
+
   it('stops when told to', async () => {
     const run = async (): Promise<void> => undefined;
     await expect(timeInterleaved([run], { ...options, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
