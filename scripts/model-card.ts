@@ -201,7 +201,7 @@ Standard error of a test figure: about 0.3 points. Printed by \`npx tsx scripts/
 
 An MLP ensemble on the one-hot encoding. On ${quality.heldOut} architectures held out of its training: RMSE ${quality.rmsePoints.toFixed(3)} points, Kendall tau ${quality.kendallTau.toFixed(3)}
 (Spearman ${quality.spearman.toFixed(3)}); the two halves of the label images rank the same architectures with tau ${quality.splitHalfKendallTau.toFixed(3)}, the reliability of the whole
-labels is ${quality.labelReliability.toFixed(3)}: one that knew each top-1 on all images of their kind would reach tau ${tauCeiling(quality.labelReliability).toFixed(3)} with them. What labels of the same
+labels is ${quality.labelReliability.toFixed(3)}: one that knew each top-1 on all images of their kind would reach about tau ${tauCeiling(quality.labelReliability).toFixed(2)} with them (as for normal deviates). What labels of the same
 images have in common is learned too, so the figure above can exceed it.
 
 Where a search ends, predicted minus measured top-1 of the architectures that it scored highest, in points; the mean is what the prediction

@@ -1,35 +1,53 @@
-/** How long long work waits at each step at most, ms: what takes longer, such as the reading of a large bundle, goes on beside it. */
-const MOST_WAIT_MS = 1_000;
+import { breathe } from './work.js';
+
+/** How long short work holds others up at most, ms: what takes longer, such as the reading of a large bundle, goes on beside them. */
+const MOST_HELD_UP_MS = 1_000;
 
 /**
  * Lets short work past long work on one thread: each of the steps that block it would else lie between two of the short work's. Mutable.
  */
 export class Precedence {
-  readonly #underWay = new Set<Promise<unknown>>();
+  /** Of short work that holds others up: settles when it no longer does. */
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #mostMs: number;
+  #begun = 0;
+
+  /** @param mostMs after so long, ms, short work holds nobody up any more */
+  constructor(mostMs: number = MOST_HELD_UP_MS) {
+    this.#mostMs = mostMs;
+  }
 
   /** Runs short work; whoever waits by {@link pause} begins its next step after it. */
   async first<T>(work: () => Promise<T>): Promise<T> {
-    const result = work();
-    this.#underWay.add(result);
+    let settle = (): void => undefined;
+    const past = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    const end = (): void => {
+      this.#underWay.delete(past);
+      settle();
+    };
+    this.#underWay.add(past);
+    this.#begun++;
+    const timer = setTimeout(end, this.#mostMs);
     try {
-      return await result;
+      return await work();
     } finally {
-      this.#underWay.delete(result);
+      clearTimeout(timer);
+      end();
     }
   }
 
   /**
-   * Waits for the short work that is under way now, and not for what comes meanwhile: so long work gets on, however much is asked.
+   * Lets messages in, then waits for the short work that is under way, and not for what comes meanwhile: so long work gets on, a step at a time,
+   * however much is asked.
    * @returns whether there was any
    */
   readonly pause = async (): Promise<boolean> => {
-    if (this.#underWay.size === 0) return false;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, MOST_WAIT_MS);
-    });
-    await Promise.race([Promise.allSettled(this.#underWay), timeout]);
-    clearTimeout(timer);
-    return true;
+    const wasUnderWay = this.#underWay.size > 0;
+    const begunBefore = this.#begun;
+    await breathe(); // what was asked during the last step is heard before the next one
+    await Promise.all(this.#underWay);
+    return wasUnderWay || this.#begun > begunBefore;
   };
 }

@@ -22,11 +22,11 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   signal?.throwIfAborted();
 }
 
-/** The same for a function that is called. */
+/** What ends or holds up a function, out of its wider options, for a function that it calls. */
 export const stepsOf = ({ signal, pause }: Steps): Steps => ({ signal, pause });
 
 /**
- * Waits until the next step may begin.
+ * Waits until the next step may begin. An abort meanwhile is noticed at the end of the pause.
  * @returns whether it was held up
  * @throws the signal's reason if it was aborted
  */

@@ -89,7 +89,8 @@ function averages(
  * Computes the batch-normalisation statistics of a sub-network: batches go through in order, each normalised with its own mean and biased
  * variance, and these are averaged with the batch sizes as weights. The same arguments give the same numbers on one machine.
  * @param images prepared input float32 `[N, C, H, W]` of the arch's resolution, N >= 1, whole or made by the batch
- * @throws the signal's reason, checked between batches
+ * @param options `signal` and `pause` are asked between batches
+ * @throws the signal's reason
  * Source: OFA `set_running_statistics`
  */
 export async function calibrateBatchNorm(
@@ -108,7 +109,7 @@ export async function calibrateBatchNorm(
   );
   const encoded = encodeModel(onnx);
   await nextStep(options);
-  // A planned block would be fresh memory once more: without it no run is slower, and the longest takes 93 ms instead of 149.
+  // A planned block would be fresh memory once more, at the second run.
   const session = await createSession(encoded, { threads: options.threads, optimization: 'all', memoryPattern: false });
   try {
     for (let from = 0; from < count; from += options.batch) {

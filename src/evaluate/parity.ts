@@ -81,7 +81,8 @@ function widen(extremes: Extremes, delivered: Float32Array, expected: Tensor['da
 /**
  * Compares a delivered model with the supernet's own masked forward pass, which is computed another way (see `maskedSupernetModel`).
  * @param images prepared input float32 `[N, C, H, W]` of the arch's resolution
- * @throws the signal's reason, checked between batches
+ * @param options `signal` and `pause` are asked between batches
+ * @throws the signal's reason
  */
 export async function measureParity(
   subject: ParitySubject,
@@ -91,6 +92,7 @@ export async function measureParity(
   const { model, supernet, layers, statistics, exported } = subject;
   const { threads, batch = DEFAULT_BATCH } = options;
   const [count = 0] = images.dims;
+  await nextStep(options);
   const masked = encodeModel(maskedSupernetModel(supernet, layers, statistics));
   const sessions: ModelSession[] = [];
   const extremes: Extremes = { error: 0, logit: 0 };

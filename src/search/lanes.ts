@@ -1,3 +1,4 @@
+import { nextStep } from '../common/work.js';
 import { begin, type Climb, idleClimb, type Peaks, propose, settle } from './climb.js';
 import { immigrants, scoreFirst } from './first.js';
 import type { Keyed } from './genome.js';
@@ -58,6 +59,7 @@ async function move({ run, peaks }: Climbing, lane: Lane, scores: AskedScores): 
 async function follow(climbing: Climbing, lane: Lane, slopes: AskedGuesses): Promise<void> {
   const { run } = climbing;
   const guesses = await run.scorer.takeGuesses(slopes);
+  await nextStep(run.options);
   lane.proposed = guesses.map((guess, index) => propose(run, lane.climbs[index]!, guess));
   const offered = guesses.length > 0 ? joined(lane.proposed) : withKeys(run, immigrants(run, run.scorer.remaining));
   const scores = run.scorer.ask(offered);

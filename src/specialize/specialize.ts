@@ -79,19 +79,19 @@ type SearchableBench = Workbench & { readonly predictor: AccuracyPredictor };
 async function runSearch(
   bench: SearchableBench,
   { request, earlierFronts = [] }: Claim,
-  { onProgress, ...steps }: Work,
+  work: Work,
 ): Promise<SearchResult> {
   const frontNow = makeFrontTeller(bench.now, frontAxisOf(request));
   try {
     return await search({
       ...searchOptionsOf({ ...bench, space: bench.bundle.supernet.space }, request),
-      ...stepsOf(steps),
+      ...stepsOf(work),
       warmStart: warmArchs(
         earlierFronts.map(({ archs }) => archs),
         request.search.evaluations,
       ),
       onProgress: ({ evaluations, bestTop1 }, front) =>
-        onProgress({
+        work.onProgress({
           stage: 'searching',
           fraction: (SEARCH_SHARE * evaluations) / request.search.evaluations,
           note: `best predicted top-1 ${bestTop1.toFixed(4)}`,

@@ -47,6 +47,7 @@ export async function verify(
   const { extracted, costs } = delivery;
   const options = request.export ?? PLAIN_EXPORT;
   const { batch = 1 } = options;
+  await nextStep(steps);
   const parityRelative = await parityOf(bundle, delivery, options, steps);
   await nextStep(steps);
   const isLatencyAsked = request.verify.latency === 'measured';

@@ -95,7 +95,7 @@ describe('the main job itself', () => {
     bench = await openWorkbench(dir, { dataDir: join(scratch, 'data'), onProgress: () => {}, onProfiled: () => {} });
   });
 
-  const run = (stop: Stage | undefined) => {
+  const run = (stop: Stage | undefined, pause?: (stage: Stage | undefined) => void) => {
     const controller = new AbortController();
     const seen: Stage[] = [];
     const work = specialize(
@@ -117,6 +117,10 @@ describe('the main job itself', () => {
       },
       {
         signal: controller.signal,
+        pause: async () => {
+          pause?.(seen.at(-1));
+          return false;
+        },
         onProgress: ({ stage }) => {
           if (seen.at(-1) !== stage) seen.push(stage);
           if (stage === stop) controller.abort(new DOMException('canceled', 'AbortError'));
@@ -125,6 +129,14 @@ describe('the main job itself', () => {
     );
     return { work, seen };
   };
+
+  it('asks in every stage that takes long, many times, whether it may go on', async () => {
+    const asked = new Map<Stage | undefined, number>();
+    await run(undefined, (stage) => asked.set(stage, (asked.get(stage) ?? 0) + 1)).work;
+    expect(asked.get('searching')).toBeGreaterThan(10);
+    expect(asked.get('calibrating')).toBeGreaterThanOrEqual(4); // 64 images in batches of 50, and before what is made of them
+    expect(asked.get('verifying')).toBeGreaterThan(10); // 200 images in batches of 20
+  });
 
   it('goes through every stage in order', async () => {
     const { work, seen } = run(undefined);

@@ -35,6 +35,28 @@ describe('short work past long work', () => {
     expect(await precedence.pause()).toBe(false);
   });
 
+  it('is held up no longer than allowed, once for each piece of work', async () => {
+    const precedence = new Precedence(5);
+    const endless = opened<void>();
+    const asked = precedence.first(() => endless.promise);
+    expect(await precedence.pause()).toBe(true);
+    expect(await precedence.pause()).toBe(false);
+    endless.resolve();
+    await asked;
+  });
+
+  it('hears what was asked during the last step', async () => {
+    const precedence = new Precedence();
+    const short = opened<void>();
+    let asked: Promise<void> | undefined;
+    setImmediate(() => {
+      asked = precedence.first(() => short.promise);
+      short.resolve();
+    });
+    expect(await precedence.pause()).toBe(true);
+    await asked;
+  });
+
   it('goes on though more is asked all the time', async () => {
     const precedence = new Precedence();
     const [early, late] = [opened<void>(), opened<void>()];
