@@ -126,7 +126,8 @@ function costs(measured: Measured): readonly string[] {
 
 /** The comparison as Markdown: table, what it comes to, and where and when it was measured. */
 export function tableOf(measured: Measured): string {
-  const rows = [...measured.nets].sort((a, b) => a.macs - b.macs).map(rowOf);
+  const known = measured.nets.filter(({ supernetTop1, alone }) => supernetTop1 !== undefined || alone.length > 0);
+  const rows = known.sort((a, b) => a.macs - b.macs).map(rowOf);
   const lines = [...HEAD, ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   const { supernet, device, versions, measuredAt } = measured;
   const machine = `bespoke ${versions.bespoke}, onnxruntime ${versions.onnxruntime}, node ${versions.node}, ${device}, ${measuredAt.slice(0, 10)}`;
