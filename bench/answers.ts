@@ -49,13 +49,15 @@ const TARGETS = { estimate: 200, cancel: 100 } as const;
 interface Timing {
   readonly label: string;
   readonly ms: Summary | undefined;
-  /** Answers that took longer than an estimate may. */
+  /** Answers that took longer than they may. */
   readonly late: number;
   /** Answers that were not what they should be; empty if all is well. */
   readonly faults: readonly string[];
   /** What a refused request was told. */
   readonly detail?: string;
 }
+
+const lateOf = (ms: readonly number[], targetMs: number): number => ms.filter((each) => each > targetMs).length;
 
 /** Sends a request several times, one after the other. */
 async function time(
@@ -75,7 +77,7 @@ async function time(
     detail = timed.answer.detail;
     if (index >= 0) ms.push(timed.ms);
   }
-  const late = ms.filter((each) => each > TARGETS.estimate).length;
+  const late = lateOf(ms, TARGETS.estimate);
   return { label: asked.label, ms: summarize(ms), late, faults: [...faults], ...(detail !== undefined && { detail }) };
 }
 
@@ -154,7 +156,10 @@ async function timeCancels(
   const of = (label: string, key: keyof Canceled): Timing => ({
     label,
     ms: summarize(canceled.map((each) => each[key])),
-    late: 0,
+    late: lateOf(
+      canceled.map((each) => each[key]),
+      TARGETS.cancel,
+    ),
     faults: [],
   });
   return [
@@ -185,41 +190,34 @@ async function whileSearching<T>(target: Target, bounds: Bounds, work: () => Pro
   return result;
 }
 
+/** Runs a job to its end. */
+async function runJob(target: Target, body: object): Promise<void> {
+  const id = await startJob(target, body);
+  for await (const { name, row: seen } of eventsOf(target, id)) {
+    if (name === 'failed') throw new BespokeError('internal', `a job failed: ${seen.problem?.detail}`);
+  }
+}
+
 /** Keeps the server cutting, calibrating and measuring while `work` runs: one job after the other, each of a short search. */
 async function whileDelivering<T>(target: Target, { smallest }: Bounds, work: () => Promise<T>): Promise<T> {
+  const constraints = { maxMacs: Math.floor(ROOMY_MACS * (smallest.maxMacs ?? 1)) };
   let isOver = false;
-  const jobs = (async () => {
-    for (let seed = 1; !isOver; seed++) {
-      const constraints = { maxMacs: Math.floor(ROOMY_MACS * (smallest.maxMacs ?? 1)) };
-      const id = await startJob(target, {
-        constraints,
-        seed,
-        search: { evaluations: FEWEST_EVALUATIONS, fresh: true },
-      });
-      for await (const { name, row: seen } of eventsOf(target, id)) {
-        if (name === 'failed') throw new BespokeError('internal', `a job failed: ${seen.problem?.detail}`);
-      }
-    }
-  })();
-  try {
-    return await Promise.race([
-      work(),
-      jobs.then(() => Promise.reject(new BespokeError('internal', 'no job is left'))),
-    ]);
-  } finally {
+  const deliver = async (): Promise<void> => {
+    for (let seed = 1; !isOver; seed++)
+      await runJob(target, { constraints, seed, search: { evaluations: FEWEST_EVALUATIONS, fresh: true } });
+  };
+  const asked = work().finally(() => {
     isOver = true;
-    await jobs;
-  }
+  });
+  const [result] = await Promise.all([asked, deliver()]);
+  return result;
 }
 
 /** Runs a job, then asks the same again. */
 async function timeStored(target: Target, { smallest }: Bounds, requests: number): Promise<Timing> {
   const constraints = { maxMacs: Math.floor(4 * (smallest.maxMacs ?? 1)) };
   const body = { constraints, search: { evaluations: FEWEST_EVALUATIONS } };
-  const first = await startJob(target, body);
-  for await (const { name, row: seen } of eventsOf(target, first)) {
-    if (name === 'failed') throw new BespokeError('internal', `the first job failed: ${seen.problem?.detail}`);
-  }
+  await runJob(target, body);
   const timing = await time(
     target,
     { label: 'the same again, stored answer', path: '/v1/specializations', body, status: 200 },
@@ -255,22 +253,19 @@ async function measure(target: Target, options: BenchOptions) {
   };
 }
 
-function timingLines({ label, ms, late, faults }: Timing, targetMs: number | undefined): string[] {
+function timingLines({ label, ms, late, faults }: Timing, targetMs: number): string[] {
   const figures =
     ms === undefined
       ? 'none measured'
       : `median ${digits(ms.median)}, p90 ${digits(ms.p90)}, max ${digits(ms.max)} ms, n ${ms.n}`;
-  const missed =
-    targetMs !== undefined && ms !== undefined && ms.max > targetMs
-      ? `; more than ${targetMs} ms${late > 0 ? ` ${late} times` : ''}`
-      : '';
+  const missed = late === 0 ? '' : `; more than ${targetMs} ms ${late} times`;
   return [row(label.padEnd(52), `${figures}${missed}`), ...faults.map((fault) => `  WRONG: ${fault}`)];
 }
 
 type Figures = Awaited<ReturnType<typeof measure>>['figures'];
 
 function linesOf({ idle, busy, measuring, bad, stored, canceled }: Figures): string[] {
-  const under = (targetMs?: number) => (timing: Timing) => timingLines(timing, targetMs);
+  const under = (targetMs: number) => (timing: Timing) => timingLines(timing, targetMs);
   return [
     `nothing running (target: each under ${TARGETS.estimate} ms)`,
     ...idle.flatMap(under(TARGETS.estimate)),

@@ -1,5 +1,3 @@
-import { breathe } from './work.js';
-
 /** How long short work holds others up at most, ms: what takes longer, such as the reading of a large bundle, goes on beside them. */
 const MOST_HELD_UP_MS = 1_000;
 
@@ -10,7 +8,8 @@ export class Precedence {
   /** Of short work that holds others up: settles when it no longer does. */
   readonly #underWay = new Set<Promise<void>>();
   readonly #mostMs: number;
-  #begun = 0;
+  /** Whether there was short work since the last pause. */
+  #wasAsked = false;
 
   /** @param mostMs after so long, ms, short work holds nobody up any more */
   constructor(mostMs: number = MOST_HELD_UP_MS) {
@@ -28,7 +27,7 @@ export class Precedence {
       settle();
     };
     this.#underWay.add(past);
-    this.#begun++;
+    this.#wasAsked = true;
     const timer = setTimeout(end, this.#mostMs);
     try {
       return await work();
@@ -39,15 +38,13 @@ export class Precedence {
   }
 
   /**
-   * Lets messages in, then waits for the short work that is under way, and not for what comes meanwhile: so long work gets on, a step at a time,
-   * however much is asked.
-   * @returns whether there was any
+   * Waits for the short work that is under way, and not for what comes meanwhile: so long work gets on, a step at a time, however much is asked.
+   * @returns whether there was any since the last pause
    */
   readonly pause = async (): Promise<boolean> => {
-    const wasUnderWay = this.#underWay.size > 0;
-    const begunBefore = this.#begun;
-    await breathe(); // what was asked during the last step is heard before the next one
     await Promise.all(this.#underWay);
-    return wasUnderWay || this.#begun > begunBefore;
+    const wasAsked = this.#wasAsked;
+    this.#wasAsked = false;
+    return wasAsked;
   };
 }

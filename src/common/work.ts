@@ -8,7 +8,7 @@ export interface Progress {
 /** What ends a long function or holds it up between two of its steps. */
 export interface Steps {
   readonly signal?: AbortSignal | undefined;
-  /** Settles when the next step may begin, for shorter work on the same thread goes first; tells whether there was any. */
+  /** Settles when the next step may begin, for shorter work on the same thread goes first; tells whether there was any since the step before. */
   readonly pause?: (() => Promise<boolean>) | undefined;
 }
 
@@ -25,18 +25,20 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** What ends or holds up a function, out of its wider options, for a function that it calls. */
 export const stepsOf = ({ signal, pause }: Steps): Steps => ({ signal, pause });
 
+/** Lets timers, messages and I/O run. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /**
- * Waits until the next step may begin. An abort meanwhile is noticed at the end of the pause.
+ * Lets in what others ask of this thread, and waits until the next step may begin; long functions call this now and then, so that cancelling works.
+ * An abort during a pause is noticed at its end.
  * @returns whether it was held up
  * @throws the signal's reason if it was aborted
  */
 export async function nextStep({ signal, pause }: Steps): Promise<boolean> {
+  await breathe(); // what was asked during the last step is heard before the next one
   const wasHeldUp = pause !== undefined && (await pause());
   throwIfAborted(signal);
   return wasHeldUp;
-}
-
-/** Lets timers, messages and I/O run; long pure loops call this now and then so that cancelling works. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,6 +1,6 @@
 import { invariant } from '../common/invariant.js';
 import { makeRng, type Rng } from '../common/rng.js';
-import { breathe, nextStep } from '../common/work.js';
+import { nextStep } from '../common/work.js';
 import { archId } from '../space/arch.js';
 import { type LookAround, makeLookAround } from './changes.js';
 import { type Combine, makeCombine } from './combine.js';
@@ -129,8 +129,7 @@ export function takeIn(run: Run, genomes: readonly Keyed[]): Promise<void> {
 export async function absorb(run: Run, asked: AskedScores): Promise<void> {
   const { scorer, pool, options, history } = run;
   pool.absorb(await scorer.take(asked));
-  await breathe(); // others wait for this thread: estimates, cancels
-  await nextStep(options);
+  await nextStep(options); // others wait for this thread: estimates, cancels
   const { best } = pool;
   if (best === undefined) return;
   const point = { evaluations: scorer.evaluations, bestTop1: best.score, frontSize: pool.front.length };

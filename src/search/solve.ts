@@ -1,5 +1,5 @@
 import { invariant } from '../common/invariant.js';
-import { breathe, nextStep, throwIfAborted } from '../common/work.js';
+import { nextStep, throwIfAborted } from '../common/work.js';
 import { type ExactFront, exactFront } from './exact.js';
 import { fromArch, type Genome } from './genome.js';
 import { findFeasible } from './infeasible.js';
@@ -59,8 +59,7 @@ export async function solveExactly(run: Run): Promise<boolean> {
   if (probesOfObjective(genetics) > PROBES_SHARE * options.evaluations) return false;
   if (findFeasible(genetics, options.constraints).length === 0) return false;
   const ask = async (genomes: readonly Genome[]): Promise<Float32Array> => {
-    await breathe(); // others wait for this thread: estimates, cancels
-    await nextStep(options);
+    await nextStep(options); // others wait for this thread: estimates, cancels
     return scorer.probe(genomes);
   };
   const checks = Math.min(MOST_CHECKS, Math.floor(CHECKS_SHARE * options.evaluations));

@@ -49,14 +49,12 @@ export async function verify(
   const { batch = 1 } = options;
   await nextStep(steps);
   const parityRelative = await parityOf(bundle, delivery, options, steps);
-  await nextStep(steps);
   const isLatencyAsked = request.verify.latency === 'measured';
   // Of one image: what a run of more takes is no figure of the hardware type.
   const measuredLatency =
     isLatencyAsked && batch === 1
       ? await latencyAgainst(request.constraints.maxLatencyMs, () => measuring.latency?.(extracted.model, steps))
       : undefined;
-  await nextStep(steps);
   const isLabeled = bundle.verification.labels !== undefined && bundle.verification.count > 0;
   const accuracy = isLabeled
     ? await measureTop1(extracted.model, bundle.verification, { threads: TOP1_THREADS, ...steps })

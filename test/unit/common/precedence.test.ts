@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Precedence } from '../../../src/common/precedence.js';
-import { nextStep } from '../../../src/common/work.js';
+import { breathe, nextStep } from '../../../src/common/work.js';
 
 /** A promise that is settled from outside. */
 function opened<T>() {
@@ -29,9 +29,11 @@ describe('short work past long work', () => {
     const step = nextStep({ pause: precedence.pause }).then((wasHeldUp) => order.push(`step ${wasHeldUp}`));
     bad.reject(new Error('broken'));
     await second;
+    for (let turn = 0; turn < 3; turn++) await breathe();
+    order.push('later');
     good.resolve(7);
     await Promise.all([first, step]);
-    expect(order).toEqual(['broken', 'answer 7', 'step true']);
+    expect(order).toEqual(['broken', 'later', 'answer 7', 'step true']);
     expect(await precedence.pause()).toBe(false);
   });
 
@@ -53,12 +55,12 @@ describe('short work past long work', () => {
       asked = precedence.first(() => short.promise);
       short.resolve();
     });
-    expect(await precedence.pause()).toBe(true);
+    expect(await nextStep({ pause: precedence.pause })).toBe(true);
     await asked;
   });
 
   it('goes on though more is asked all the time', async () => {
-    const precedence = new Precedence();
+    const precedence = new Precedence(3_600_000); // what ends the wait is not that time
     const [early, late] = [opened<void>(), opened<void>()];
     const asked = [precedence.first(() => early.promise)];
     const step = precedence.pause();
