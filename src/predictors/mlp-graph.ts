@@ -1,5 +1,5 @@
 import { invariant } from '../common/invariant.js';
-import { float, GraphBuilder, int, type Value } from '../onnx/builder.js';
+import { float, GraphBuilder, int, ints, type Value } from '../onnx/builder.js';
 import type { OnnxModel } from '../onnx/ir.js';
 import { type FloatTensor, floats } from '../tensor/tensor.js';
 
@@ -9,9 +9,24 @@ export interface DenseLayer {
   readonly bias: FloatTensor;
 }
 
+/**
+ * A way past units that hardly any input makes active: a smaller MLP that gives the same where none of them is.
+ * docs/adr/0029-units-that-rest.md
+ */
+export interface Shortcut {
+  /** The layers without those units. */
+  readonly layers: readonly DenseLayer[];
+  /** The hidden layer whose units they are: 0 is the first. */
+  readonly hidden: number;
+  /** What they compute from the hidden layer before, or from the input: where any of it is above 0, the shortcut does not hold. */
+  readonly watched: DenseLayer;
+}
+
 /** An MLP: ReLU between its layers, none after the last, whose output is one number. */
 export interface Mlp {
   readonly layers: readonly DenseLayer[];
+  /** Taken by the rows that it holds for; the others go through all layers. */
+  readonly shortcut?: Shortcut;
 }
 
 /** Several MLPs whose mean output `z` is the top-1 `mean + std * z`. */
@@ -21,17 +36,6 @@ export interface MlpEnsemble {
   readonly std: number;
 }
 
-/** Weights below this are as good as zero: far below the rounding of a score, and near those that processors take a hundred times as long for. */
-const NEGLIGIBLE = 2 ** -100;
-
-/**
- * Weights without negligible ones. Weight decay leaves some in published predictors, below 1.2e-38 in great numbers (most of the
- * ResNet50 one's).
- */
-function cleaned(weights: FloatTensor): FloatTensor {
-  return { ...weights, data: weights.data.map((value) => (Math.abs(value) < NEGLIGIBLE ? 0 : value)) };
-}
-
 /** Number of inputs of an ensemble. */
 export function inputSize(ensemble: MlpEnsemble): number {
   const size = ensemble.members[0]?.layers[0]?.weight.dims[1];
@@ -39,18 +43,76 @@ export function inputSize(ensemble: MlpEnsemble): number {
   return size;
 }
 
-function addMember(builder: GraphBuilder, member: Mlp, prefix: string, encoding: Value): Value {
-  return member.layers.reduce((x, { weight, bias }, i) => {
-    const name = `${prefix}.layers.${i}`;
-    const w = builder.initializer(`${name}.weight`, cleaned(weight));
-    const b = builder.initializer(`${name}.bias`, cleaned(bias));
-    const attributes = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
-    const y = builder.node('Gemm', [x, w, b], { attributes });
-    return i === member.layers.length - 1 ? y : builder.node('Relu', [y]);
-  }, encoding);
+/** The layers of an MLP in a graph. */
+interface GraphLayers {
+  readonly weights: readonly Value[];
+  readonly biases: readonly Value[];
 }
 
-/** Multiply-adds of one row. */
+function addWeights(builder: GraphBuilder, layers: readonly DenseLayer[], prefix: string): GraphLayers {
+  const add = (part: keyof DenseLayer) =>
+    layers.map((layer, i) => builder.initializer(`${prefix}.layers.${i}.${part}`, layer[part]));
+  return { weights: add('weight'), biases: add('bias') };
+}
+
+/** `x` [N, in] times a weight [out, in] transposed, and a bias. */
+function addDense(builder: GraphBuilder, x: Value, weight: Value, bias: Value): Value {
+  const attributes = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
+  return builder.node('Gemm', [x, weight, bias], { attributes });
+}
+
+/** What a member computes: its hidden layers after their ReLUs, and its output [N, 1]. */
+interface Forward {
+  readonly hidden: readonly Value[];
+  readonly output: Value;
+}
+
+function addForward(builder: GraphBuilder, { weights, biases }: GraphLayers, encoding: Value): Forward {
+  const hidden: Value[] = [];
+  let x = encoding;
+  for (let i = 0; i + 1 < weights.length; i++) {
+    x = builder.node('Relu', [addDense(builder, x, weights[i]!, biases[i]!)]);
+    hidden.push(x);
+  }
+  const last = weights.length - 1;
+  return { hidden, output: addDense(builder, x, weights[last]!, biases[last]!) };
+}
+
+/** A row of something for each row of the encoding, from a member's layers. */
+type OfLayers = (layers: GraphLayers, encoding: Value) => { readonly hidden: readonly Value[]; readonly rows: Value };
+
+/**
+ * Rows of something from a member, where it has a shortcut by that, and once more by all layers where the shortcut does not hold.
+ * Each row's numbers are those of one of the two, whatever other rows there are.
+ */
+function addShared(
+  builder: GraphBuilder,
+  { layers, shortcut }: Mlp,
+  encoding: Value,
+  { prefix, add }: { readonly prefix: string; readonly add: OfLayers },
+): Value {
+  const whole = addWeights(builder, layers, prefix);
+  if (shortcut === undefined) return add(whole, encoding).rows;
+  const { hidden, rows } = add(addWeights(builder, shortcut.layers, `${prefix}.shortcut`), encoding);
+  const before = shortcut.hidden === 0 ? encoding : hidden[shortcut.hidden - 1]!; // it has as many hidden layers
+  const { weights, biases } = addWeights(builder, [shortcut.watched], `${prefix}.watched`);
+  const attributes = { axes: ints([1]), keepdims: int(0) };
+  const highest = builder.node('ReduceMax', [addDense(builder, before, weights[0]!, biases[0]!)], { attributes });
+  const broken = builder.node('NonZero', [builder.node('Greater', [highest, builder.scalar(0)])]); // [1, rows]
+  const indices = builder.node('Transpose', [broken]);
+  const again = add(whole, builder.node('GatherND', [encoding, indices])).rows;
+  return builder.node('ScatterND', [rows, indices, again]);
+}
+
+function addMember(builder: GraphBuilder, member: Mlp, prefix: string, encoding: Value): Value {
+  const add: OfLayers = (layers, rows) => {
+    const { hidden, output } = addForward(builder, layers, rows);
+    return { hidden, rows: output };
+  };
+  return addShared(builder, member, encoding, { prefix, add });
+}
+
+/** Multiply-adds of one row that goes through all layers. */
 export function ensembleMacs({ members }: MlpEnsemble): number {
   const sizes = members.flatMap(({ layers }) => layers.map(({ weight }) => weight.data.length));
   return sizes.reduce((sum, size) => sum + size, 0);
@@ -58,7 +120,7 @@ export function ensembleMacs({ members }: MlpEnsemble): number {
 
 /**
  * The ensemble as an ONNX model: input `encoding` [N, features], output `top1` [N, 1], a fraction 0..1 up to the regression's error.
- * Source: Gemm-13, Relu-14, Sum-13
+ * Source: Gemm-13, Relu-14, Sum-13; with shortcuts ReduceMax-13, Greater-13, NonZero-13, GatherND-13, ScatterND-16
  */
 export function ensembleModel(ensemble: MlpEnsemble): OnnxModel {
   const builder = new GraphBuilder('accuracy-predictor');
@@ -75,34 +137,29 @@ export function ensembleModel(ensemble: MlpEnsemble): OnnxModel {
 
 /** Derivative of a member's output by its input, [N, features]: backward through its layers, each ReLU passing what its output was positive for. */
 function addMemberSlopes(builder: GraphBuilder, member: Mlp, prefix: string, encoding: Value): Value {
-  const last = member.layers.length - 1;
-  const weights = member.layers.map(({ weight }, i) =>
-    builder.initializer(`${prefix}.layers.${i}.weight`, cleaned(weight)),
-  );
-  const masks: Value[] = [];
-  let x = encoding;
-  for (let i = 0; i < last; i++) {
-    const b = builder.initializer(`${prefix}.layers.${i}.bias`, cleaned(member.layers[i]!.bias));
-    const attributes = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
-    x = builder.node('Relu', [builder.node('Gemm', [x, weights[i]!, b], { attributes })]);
-    masks.push(builder.node('Sign', [x])); // 1 where positive, else 0
-  }
-  if (last === 0) {
-    // The slopes are the weights, a row for each input.
-    const none = builder.initializer(`${prefix}.none`, floats([], [0]));
-    return builder.node('Add', [builder.node('Mul', [encoding, none]), weights[0]!]);
-  }
-  let slopes = builder.node('Mul', [masks[last - 1]!, weights[last]!]);
-  for (let i = last - 1; i > 0; i--) {
-    slopes = builder.node('Mul', [builder.node('MatMul', [slopes, weights[i]!]), masks[i - 1]!]);
-  }
-  return builder.node('MatMul', [slopes, weights[0]!]);
+  const add: OfLayers = (layers, rows) => {
+    const { weights } = layers;
+    const last = weights.length - 1;
+    if (last === 0) {
+      // The slopes are the weights, a row for each input.
+      const none = builder.initializer(`${prefix}.none`, floats([], [0]));
+      return { hidden: [], rows: builder.node('Add', [builder.node('Mul', [rows, none]), weights[0]!]) };
+    }
+    const { hidden } = addForward(builder, layers, rows);
+    const masks = hidden.map((x) => builder.node('Sign', [x])); // 1 where positive, else 0
+    let slopes = builder.node('Mul', [masks[last - 1]!, weights[last]!]);
+    for (let i = last - 1; i > 0; i--) {
+      slopes = builder.node('Mul', [builder.node('MatMul', [slopes, weights[i]!]), masks[i - 1]!]);
+    }
+    return { hidden, rows: builder.node('MatMul', [slopes, weights[0]!]) };
+  };
+  return addShared(builder, member, encoding, { prefix, add });
 }
 
 /**
  * The derivatives of {@link ensembleModel} as an ONNX model: input `encoding` [N, features], output `slopes` [N, features], top-1 per unit.
  * A forward and a backward pass: twice the multiply-adds of the score.
- * Source: Gemm-13, Relu-14, Sign-13, MatMul-13, Sum-13
+ * Source: Gemm-13, Relu-14, Sign-13, MatMul-13, Sum-13; with shortcuts those of {@link ensembleModel}
  */
 export function slopesModel(ensemble: MlpEnsemble): OnnxModel {
   const builder = new GraphBuilder('accuracy-predictor-slopes');
@@ -112,5 +169,20 @@ export function slopesModel(ensemble: MlpEnsemble): OnnxModel {
   const scale = builder.initializer('scale', floats([], [ensemble.std / ensemble.members.length]));
   const slopes = builder.node('Mul', [builder.node('Sum', each), scale], { name: 'slopes' });
   builder.output(slopes, 'float32', ['N', features]);
+  return builder.model();
+}
+
+/**
+ * What an MLP's first hidden layers give as an ONNX model: input `encoding` [N, features], outputs `hidden.<i>` [N, units], after the ReLU.
+ * Source: Gemm-13, Relu-14
+ */
+export function hiddenModel({ layers }: Mlp, count: number): OnnxModel {
+  const builder = new GraphBuilder('hidden-layers');
+  const encoding = builder.input('encoding', 'float32', ['N', layers[0]!.weight.dims[1]!]);
+  const { hidden } = addForward(builder, addWeights(builder, layers, 'mlp'), encoding);
+  hidden.slice(0, count).forEach((value, i) => {
+    const units = layers[i]!.weight.dims[0]!;
+    builder.output(builder.node('Identity', [value], { name: `hidden.${i}` }), 'float32', ['N', units]);
+  });
   return builder.model();
 }

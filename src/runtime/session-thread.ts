@@ -24,7 +24,7 @@ export interface ThreadSetup {
 /** Its answers, in order. */
 export type ThreadReply = { readonly id: number } & (
   | { readonly kind: 'created'; readonly inputNames: readonly string[]; readonly outputNames: readonly string[] }
-  | { readonly kind: 'ran'; readonly outputs: Record<string, Tensor> }
+  | { readonly kind: 'ran'; readonly outputs: Record<string, Tensor>; readonly spent: readonly ArrayBuffer[] }
   | { readonly kind: 'released' }
   | { readonly kind: 'failed'; readonly problem: Problem; readonly message: string; readonly stack: string }
 );
@@ -44,19 +44,50 @@ export interface SessionThread {
   close(): Promise<void>;
 }
 
-/** `slice()` of a Buffer is a view of the same memory, which must not be given away. */
-const copyOf = (data: Tensor['data']): Tensor['data'] => (Buffer.isBuffer(data) ? new Uint8Array(data) : data.slice());
+/** Buffers that are kept for later runs at most, and the bytes of the smallest. */
+const SPARE_BUFFERS = 4;
+const SPARE_BYTES = 2 ** 16;
 
-/** A copy of just what a view shows, which the thread then takes over. */
-function ownCopies(feeds: Feeds): Feeds {
-  return Object.fromEntries(
-    Object.entries(feeds).map(([name, tensor]) => [name, { ...tensor, data: copyOf(tensor.data) } as Tensor]),
-  );
+/**
+ * Buffers that went to the thread and came back. Without them each run leaves one behind, and the runtime looks through all of its memory
+ * once so many bytes of them have come together, several times in a search. Mutable.
+ */
+class SpareBuffers {
+  readonly #spare: ArrayBuffer[] = [];
+
+  /** Copies of just what views show, which the thread then takes over. */
+  copies(feeds: Feeds): Feeds {
+    return Object.fromEntries(
+      Object.entries(feeds).map(([name, each]) => [name, { ...each, data: this.#copyOf(each.data) } as Tensor]),
+    );
+  }
+
+  #copyOf(data: Tensor['data']): Tensor['data'] {
+    // `slice()` of a Buffer is a view of the same memory, which must not be given away.
+    if (!(data instanceof Float32Array)) return Buffer.isBuffer(data) ? new Uint8Array(data) : data.slice();
+    const at = this.#spare.findIndex(({ byteLength }) => byteLength >= data.byteLength);
+    const size = Math.max(SPARE_BYTES, 2 ** Math.ceil(Math.log2(data.byteLength)));
+    const buffer = at < 0 ? new ArrayBuffer(size) : this.#spare.splice(at, 1)[0]!;
+    const copy = new Float32Array(buffer, 0, data.length);
+    copy.set(data);
+    return copy;
+  }
+
+  keep(buffers: readonly ArrayBuffer[]): void {
+    for (const buffer of buffers) {
+      if (buffer.byteLength >= SPARE_BYTES && this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
+    }
+  }
 }
 
 /** The buffers of tensors that own them. */
 export function buffersOf(tensors: Feeds): ArrayBuffer[] {
   return Object.values(tensors).flatMap(({ data: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+}
+
+function errorOf({ problem, message, stack }: Extract<ThreadReply, { kind: 'failed' }>): Error {
+  if (problem.code === 'internal') return new Error(message, { cause: new Error(stack) });
+  return new BespokeError(problem.code, problem.detail, {}, new Error(stack));
 }
 
 /** Starts a thread for sessions. */
@@ -66,6 +97,7 @@ export function startSessionThread(): SessionThread {
   const thread: Worker = startThread(new URL('./session-worker', import.meta.url), { name: 'sessions', workerData });
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
   const pending = new Map<number, Pending>();
+  const spare = new SpareBuffers();
   let last = 0;
   let gone: Error | undefined;
   const end = (reason: Error): void => {
@@ -93,10 +125,8 @@ export function startSessionThread(): SessionThread {
       pending.set(id, { resolve, reject });
       thread.ref();
     });
-    if (reply.kind !== 'failed') return reply;
-    const { problem, message, stack } = reply;
-    if (problem.code === 'internal') throw new Error(message, { cause: new Error(stack) });
-    throw new BespokeError(problem.code, problem.detail, {}, new Error(stack));
+    if (reply.kind === 'failed') throw errorOf(reply);
+    return reply;
   };
   return {
     createSession: async (model, options) => {
@@ -109,12 +139,13 @@ export function startSessionThread(): SessionThread {
         outputNames,
         run: async (feeds, outputs) => {
           invariant(!isReleased, () => 'a released session was run');
-          const copies = ownCopies(feeds);
+          const copies = spare.copies(feeds);
           const ran = await ask<'run'>(
             { kind: 'run', session, feeds: copies, ...(outputs && { outputs }) },
             buffersOf(copies),
           );
           invariant(ran.kind === 'ran', () => `a run was asked for, the answer is ${ran.kind}`);
+          spare.keep(ran.spent);
           return ran.outputs;
         },
         release: async () => {

@@ -26,7 +26,12 @@ function serve({ isClosing }: ThreadSetup, port: NonNullable<typeof parentPort>)
         return { kind: 'created', id, inputNames: session.inputNames, outputNames: session.outputNames };
       }
       case 'run':
-        return { kind: 'ran', id, outputs: await sessionOf(request.session).run(request.feeds, request.outputs) };
+        return {
+          kind: 'ran',
+          id,
+          outputs: await sessionOf(request.session).run(request.feeds, request.outputs),
+          spent: buffersOf(request.feeds),
+        };
       case 'release':
         await sessionOf(request.session).release();
         sessions.delete(request.session);
@@ -49,7 +54,7 @@ function serve({ isClosing }: ThreadSetup, port: NonNullable<typeof parentPort>)
           stack: error instanceof Error ? (error.stack ?? '') : '',
         }),
       );
-      port.postMessage(reply, reply.kind === 'ran' ? buffersOf(reply.outputs) : []); // outputs own their memory
+      port.postMessage(reply, reply.kind === 'ran' ? [...buffersOf(reply.outputs), ...reply.spent] : []); // outputs own their memory
     });
   });
 }

@@ -1,7 +1,7 @@
 import { makeRng } from '../common/rng.js';
 import { takeApart } from './block-parts.js';
 import type { CostFunction } from './costs.js';
-import { endOfActive, type Genetics, type Genome, randomGenome, toArch } from './genome.js';
+import { endOfActive, type Genetics, type Genome, randomGenome, toArchs } from './genome.js';
 
 /** Random genomes that tables are checked on before they are believed, and the relative difference that rounding may make. */
 const CHECKED = 48;
@@ -18,6 +18,44 @@ export interface BlockCosts {
   readonly blocks: readonly Float64Array[];
   /** Per resolution each slot's choices by ascending cost, `[slot * choices + rank]`. */
   readonly ranked: readonly Uint8Array[];
+}
+
+/** Tables of one resolution. */
+interface Tables {
+  readonly base: number;
+  readonly depths: readonly Float64Array[];
+  readonly blocks: Float64Array;
+}
+
+class TabledCosts implements BlockCosts {
+  readonly #genetics: Genetics;
+  readonly #tables: readonly Tables[];
+  readonly bases: readonly number[];
+  readonly depths: readonly (readonly Float64Array[])[];
+  readonly blocks: readonly Float64Array[];
+  readonly ranked: readonly Uint8Array[];
+
+  constructor(genetics: Genetics, tables: readonly Tables[]) {
+    this.#genetics = genetics;
+    this.#tables = tables;
+    this.bases = tables.map(({ base }) => base);
+    this.depths = tables.map(({ depths }) => depths);
+    this.blocks = tables.map(({ blocks }) => blocks);
+    this.ranked = this.blocks.map((rows) => rankChoices(rows, genetics.choices.count));
+  }
+
+  of(genome: Genome): number {
+    const genetics = this.#genetics;
+    const { choices, slots, offsets, length } = genetics;
+    const { base, depths, blocks } = this.#tables[genome[length - 1]!]!;
+    let sum = base;
+    for (let stage = 0; stage + 1 < offsets.length; stage++) {
+      sum += depths[stage]![genome[slots + stage]!]!;
+      const end = endOfActive(genetics, genome, stage);
+      for (let slot = offsets[stage]!; slot < end; slot++) sum += blocks[slot * choices.count + genome[slot]!]!;
+    }
+    return sum;
+  }
 }
 
 /** The choices of each slot by ascending cost; of equal ones the first comes first. */
@@ -38,9 +76,9 @@ function rankChoices(blocks: Float64Array, count: number): Uint8Array {
  * @returns undefined where it does not add up, as peak memory does not
  */
 export function probeBlockCosts(genetics: Genetics, cost: CostFunction): BlockCosts | undefined {
-  const { choices, slots, offsets, length, resolutions } = genetics;
+  const { choices, slots, resolutions } = genetics;
   const asked = { id: 'probed', max: Number.POSITIVE_INFINITY, cost };
-  const tables: { base: number; depths: readonly Float64Array[]; blocks: Float64Array }[] = [];
+  const tables: Tables[] = [];
   for (const index of resolutions.keys()) {
     const parts = takeApart(genetics, index, asked);
     if (parts === undefined) return undefined;
@@ -48,27 +86,13 @@ export function probeBlockCosts(genetics: Genetics, cost: CostFunction): BlockCo
     for (const [slot, row] of parts.choices.entries()) blocks.set(row, slot * choices.count);
     tables.push({ base: parts.base, depths: parts.depths, blocks });
   }
-  const of = (genome: Genome): number => {
-    const { base, depths, blocks } = tables[genome[length - 1]!]!;
-    let sum = base;
-    for (let stage = 0; stage + 1 < offsets.length; stage++) {
-      sum += depths[stage]![genome[slots + stage]!]!;
-      const end = endOfActive(genetics, genome, stage);
-      for (let slot = offsets[stage]!; slot < end; slot++) sum += blocks[slot * choices.count + genome[slot]!]!;
-    }
-    return sum;
-  };
+  const tabled = new TabledCosts(genetics, tables);
   const rng = makeRng(slots); // any seed: the check must only be the same each time
-  const checked = Array.from({ length: CHECKED }, () => randomGenome(genetics, rng));
-  const costs = cost(checked.map((genome) => toArch(genetics, genome)));
-  const addsUp = checked.every((genome, i) => Math.abs(of(genome) - costs[i]!) <= TOLERANCE * Math.abs(costs[i]!));
-  if (!addsUp) return undefined;
-  const blocks = tables.map((table) => table.blocks);
-  return {
-    of,
-    bases: tables.map(({ base }) => base),
-    depths: tables.map(({ depths }) => depths),
-    blocks,
-    ranked: blocks.map((rows) => rankChoices(rows, choices.count)),
-  };
+  const checked: Genome[] = [];
+  for (let made = 0; made < CHECKED; made++) checked.push(randomGenome(genetics, rng));
+  const costs = cost(toArchs(genetics, checked));
+  const addsUp = checked.every(
+    (genome, i) => Math.abs(tabled.of(genome) - costs[i]!) <= TOLERANCE * Math.abs(costs[i]!),
+  );
+  return addsUp ? tabled : undefined;
 }

@@ -105,10 +105,9 @@ function limitsOf(run: Run, climb: Climb): readonly Limit[] {
 export function propose(run: Run, climb: Climb, guess: Guess): Keyed[] {
   const { scorer, lookAround, combine } = run;
   const center = climb.center!;
-  const isScored = (key: number): boolean => !Number.isNaN(scorer.scoreOf(key));
   const changes = lookAround(center.genome, guess, limitsOf(run, climb));
-  const combined = combine(changes, isScored);
-  return isScored(center.key) ? combined : [center, ...combined];
+  const combined = combine(changes, scorer);
+  return scorer.isScored(center.key) ? combined : [center, ...combined];
 }
 
 /** The best of some genomes that were scored and were no centers yet. */

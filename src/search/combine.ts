@@ -124,19 +124,29 @@ function offerThrees(
   }
 }
 
-/** The center with a packed combination's changes. */
-function changed(genetics: Genetics, { center, genes, values }: Changes, packed: number): Genome {
-  const genome = center.slice();
+function hasKey(made: readonly Keyed[], key: number): boolean {
+  for (const each of made) if (each.key === key) return true;
+  return false;
+}
+
+/** Writes the center with a packed combination's changes. */
+function change(genetics: Genetics, { center, genes, values }: Changes, packed: number, genome: Genome): void {
+  genome.set(center);
   for (let part = 0; part < 3; part++) {
     const place = (packed >>> (part * BITS)) & NONE;
     if (place === NONE || genes[place] === NO_GENE) continue;
     genome[genes[place]!] = values[place]!;
   }
-  return normalize(genetics, genome);
+  normalize(genetics, genome);
 }
 
-/** Combines changes, so many at most. @param isKnown by the genome's key */
-export type Combine = (changes: Changes, isKnown: (key: number) => boolean) => Keyed[];
+/** Tells of a genome's key whether it is known. */
+export interface Known {
+  isScored(key: number): boolean;
+}
+
+/** Combines changes, so many at most, that are not known. */
+export type Combine = (changes: Changes, known: Known) => Keyed[];
 
 /**
  * Makes what finds the most promising combinations of up to three changes of a center: those of the highest summed gain that keep the
@@ -150,8 +160,9 @@ export function makeCombine(
 ): Combine {
   const size = Math.ceil(SPARE * count);
   const ranking: Ranking = { lowest: 0, size: 0, gains: new Float64Array(size), packed: new Int32Array(size) };
+  const changed = new Uint8Array(genetics.length);
   const least = { after: new Float64Array(NONE + 1), before: new Float64Array(NONE + 1) };
-  return (changes, isKnown) => {
+  return (changes, known) => {
     // Around a center that breaks limits also what loses least is of use.
     ranking.lowest = changes.slack.every((left) => left >= 0) ? 0 : Number.NEGATIVE_INFINITY;
     ranking.size = 0;
@@ -161,9 +172,9 @@ export function makeCombine(
     offerThrees(ranking, changes, [among, Math.min(among, width)], least);
     const made: Keyed[] = [];
     for (let rank = 0; rank < ranking.size && made.length < count; rank++) {
-      const genome = changed(genetics, changes, ranking.packed[rank]!);
-      const key = genomeKey(genetics, genome);
-      if (!isKnown(key) && !made.some((each) => each.key === key)) made.push({ genome, key });
+      change(genetics, changes, ranking.packed[rank]!, changed);
+      const key = genomeKey(genetics, changed);
+      if (!known.isScored(key) && !hasKey(made, key)) made.push({ genome: changed.slice(), key });
     }
     return made;
   };

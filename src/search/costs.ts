@@ -33,13 +33,3 @@ export function axisCost(
       return cost;
     });
 }
-
-/** Which architectures meet every constraint, in order. */
-export function meetsAll(constraints: readonly Constraint[], archs: readonly Arch[]): boolean[] {
-  const meets = new Array<boolean>(archs.length).fill(true);
-  for (const constraint of constraints) {
-    const costs = constraint.cost(archs);
-    for (let i = 0; i < meets.length; i++) if (!(costs[i]! <= constraint.max)) meets[i] = false; // NaN meets nothing
-  }
-  return meets;
-}

@@ -9,16 +9,31 @@ const FIRST_SHARE = 0.1;
 const WARM_SHARE = 0.25;
 
 /** Random genomes made to fit. */
-export function immigrants({ options, genetics, rng }: Run, count: number): Genome[] {
-  const random = Array.from({ length: count }, () => randomGenome(genetics, rng));
-  return shrinkToFit(genetics, random, options.constraints, rng);
+export function immigrants({ genetics, limits, rng }: Run, count: number): Genome[] {
+  const random: Genome[] = [];
+  for (let made = 0; made < count; made++) random.push(randomGenome(genetics, rng));
+  return shrinkToFit(genetics, random, limits, rng);
 }
 
 /** Those that meet the limits, the costliest along the front's axis first: of a front the best. */
 function costliest({ limits }: Run, genomes: readonly Genome[]): Genome[] {
-  const feasible = genomes.filter((genome) => limits.meets(genome));
+  const meets = limits.meetEach(genomes);
+  const feasible = genomes.filter((_, index) => meets[index] === 1);
   const costs = limits.axis.of(feasible);
   return [...feasible.keys()].sort((a, b) => costs[b]! - costs[a]! || a - b).map((index) => feasible[index]!);
+}
+
+/** By descending score; those without one come last. */
+function byScore({ scorer }: Run, genomes: readonly Keyed[]): Keyed[] {
+  const scores = new Float64Array(genomes.length);
+  const places: number[] = [];
+  for (let place = 0; place < genomes.length; place++) {
+    const score = scorer.scoreOf(genomes[place]!.key);
+    scores[place] = Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
+    places.push(place);
+  }
+  places.sort((a, b) => (scores[a] === scores[b] ? a - b : scores[b]! - scores[a]!));
+  return places.map((place) => genomes[place]!);
 }
 
 /**
@@ -27,7 +42,7 @@ function costliest({ limits }: Run, genomes: readonly Genome[]): Genome[] {
  * a search from what is not
  */
 export async function scoreFirst(run: Run): Promise<Keyed[]> {
-  const { options, genetics, scorer } = run;
+  const { options, genetics } = run;
   const first = Math.max(1, Math.min(FIRST_RANDOM, Math.floor(FIRST_SHARE * options.evaluations)));
   const given = (options.warmStart ?? []).flatMap((arch) => fromArch(genetics, arch) ?? []);
   const warm = withKeys(run, costliest(run, given).slice(0, Math.ceil(WARM_SHARE * first)));
@@ -35,13 +50,10 @@ export async function scoreFirst(run: Run): Promise<Keyed[]> {
   const smallest = findFeasible(genetics, options.constraints).slice(0, first);
   const others = withKeys(run, [...smallest, ...immigrants(run, first)]);
   await takeIn(run, [...warm, ...others]);
-  const scoreOf = ({ key }: Keyed): number => {
-    const score = scorer.scoreOf(key);
-    return Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
-  };
-  const byScore = (genomes: readonly Keyed[]): Keyed[] => genomes.toSorted((a, b) => scoreOf(b) - scoreOf(a));
-  const [best, rest] = [byScore(warm), byScore(others)];
-  const inTurn = Array.from({ length: Math.max(best.length, rest.length) }, (_, i) => [best[i], rest[i]]).flat();
-  const unique = new Map(inTurn.flatMap((each) => (each === undefined ? [] : [[each.key, each]])));
+  const [best, rest] = [byScore(run, warm), byScore(run, others)];
+  const unique = new Map<number, Keyed>();
+  for (let place = 0; place < Math.max(best.length, rest.length); place++) {
+    for (const each of [best[place], rest[place]]) if (each !== undefined) unique.set(each.key, each);
+  }
   return [...unique.values()].reverse();
 }

@@ -103,6 +103,13 @@ export function toArch(genetics: Genetics, genome: Genome): Arch {
   return { spaceId: space.id, kernelSizes, expandRatios, depths, widthIndices, resolution };
 }
 
+/** The architectures of normalized genomes. */
+export function toArchs(genetics: Genetics, genomes: readonly Genome[]): Arch[] {
+  const archs: Arch[] = [];
+  for (const genome of genomes) archs.push(toArch(genetics, genome));
+  return archs;
+}
+
 /** The normalized genome of an architecture; undefined if it has a choice or resolution that these genetics lack. */
 export function fromArch(genetics: Genetics, arch: Arch): Genome | undefined {
   const { space, slots, depths, choices, resolutions } = genetics;

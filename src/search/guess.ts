@@ -14,8 +14,8 @@ export interface Guess {
 /** Genomes as rows of an objective's encoding, without architectures in between. */
 export interface Encoder {
   readonly features: number;
-  /** Rows `[n, features]`. */
-  rows(genomes: readonly Genome[]): Float32Array;
+  /** Rows `[n, features]`. @param into what to write over, where it is long enough */
+  rows(genomes: readonly Genome[], into?: Float32Array): Float32Array;
   /** Guesses by the slopes of one row: what a change gains to first order. @param slopes `[features]` */
   guess(slopes: Float32Array): Guess;
 }
@@ -38,15 +38,92 @@ function featuresOfOthers(genetics: Genetics, resolutions: readonly number[]): I
   });
 }
 
-/** The encoder of an objective; undefined where the encoding lacks one of the resolutions. @param resolutions the encoding's list, pixels */
-export function makeEncoder(genetics: Genetics, resolutions: readonly number[]): Encoder | undefined {
-  if (!genetics.resolutions.every((each) => resolutions.includes(each))) return undefined;
-  const { kernels, expands, expandStart, features } = encodingLayout(genetics.space, resolutions);
-  const { slots, offsets, choices, length } = genetics;
-  const others = featuresOfOthers(genetics, resolutions);
-  const kernelOf = Uint8Array.from({ length: choices.count }, (_, choice) => Math.floor(choice / expands));
-  const expandOf = Uint8Array.from({ length: choices.count }, (_, choice) => choice % expands);
-  const write = (buffer: Float32Array, genome: Genome, start: number): void => {
+/** Where genes stand in an encoding. */
+interface Places {
+  readonly features: number;
+  readonly kernels: number;
+  readonly expands: number;
+  readonly expandStart: number;
+  /** Per block choice its kernel size and expand ratio, as indices. */
+  readonly kernelOf: Uint8Array;
+  readonly expandOf: Uint8Array;
+  /** Of the genes that are not a block's. */
+  readonly others: readonly Int32Array[];
+}
+
+/** Guesses by the slopes of one row. */
+class SlopesGuess implements Guess {
+  readonly #genetics: Genetics;
+  readonly #places: Places;
+  readonly #slopes: Float32Array;
+
+  constructor(genetics: Genetics, places: Places, slopes: Float32Array) {
+    this.#genetics = genetics;
+    this.#places = places;
+    this.#slopes = slopes;
+  }
+
+  of(genome: Genome): number {
+    const genetics = this.#genetics;
+    const slopes = this.#slopes;
+    const { kernels, expands, expandStart, kernelOf, expandOf } = this.#places;
+    const { offsets, slots, length } = genetics;
+    let sum = 0;
+    for (let stage = 0; stage + 1 < offsets.length; stage++) {
+      const end = endOfActive(genetics, genome, stage);
+      for (let slot = offsets[stage]!; slot < end; slot++) {
+        const choice = genome[slot]!;
+        sum += slopes[slot * kernels + kernelOf[choice]!]! + slopes[expandStart + slot * expands + expandOf[choice]!]!;
+      }
+    }
+    for (let gene = slots; gene < length; gene++) sum += this.worth(gene, genome[gene]!);
+    return sum;
+  }
+
+  worth(gene: number, value: number): number {
+    const feature = this.#places.others[gene - this.#genetics.slots]![value]!;
+    return feature === NONE ? 0 : this.#slopes[feature]!;
+  }
+
+  gains(genome: Genome, slot: number, _hasNext: boolean, out: Float64Array): void {
+    const slopes = this.#slopes;
+    const { kernels, expands, expandStart, kernelOf, expandOf } = this.#places;
+    const { count } = this.#genetics.choices;
+    const [kernel, expand] = [slot * kernels, expandStart + slot * expands];
+    const now = genome[slot]!;
+    const here = slopes[kernel + kernelOf[now]!]! + slopes[expand + expandOf[now]!]!;
+    for (let choice = 0; choice < count; choice++) {
+      out[choice] = slopes[kernel + kernelOf[choice]!]! + slopes[expand + expandOf[choice]!]! - here;
+    }
+  }
+}
+
+class GeneEncoder implements Encoder {
+  readonly #genetics: Genetics;
+  readonly #places: Places;
+  readonly features: number;
+
+  constructor(genetics: Genetics, places: Places) {
+    this.#genetics = genetics;
+    this.#places = places;
+    this.features = places.features;
+  }
+
+  rows(genomes: readonly Genome[], into?: Float32Array): Float32Array {
+    const size = genomes.length * this.features;
+    const rows = into === undefined || into.length < size ? new Float32Array(size) : into.subarray(0, size).fill(0);
+    for (let row = 0; row < genomes.length; row++) this.#write(rows, genomes[row]!, row * this.features);
+    return rows;
+  }
+
+  guess(slopes: Float32Array): Guess {
+    return new SlopesGuess(this.#genetics, this.#places, slopes);
+  }
+
+  #write(buffer: Float32Array, genome: Genome, start: number): void {
+    const genetics = this.#genetics;
+    const { offsets, slots, length } = genetics;
+    const { kernels, expands, expandStart, kernelOf, expandOf, others } = this.#places;
     for (let stage = 0; stage + 1 < offsets.length; stage++) {
       const end = endOfActive(genetics, genome, stage);
       for (let slot = offsets[stage]!; slot < end; slot++) {
@@ -58,46 +135,16 @@ export function makeEncoder(genetics: Genetics, resolutions: readonly number[]):
       const feature = others[gene - slots]![genome[gene]!]!;
       if (feature !== NONE) buffer[start + feature] = 1;
     }
-  };
-  const guess = (slopes: Float32Array): Guess => {
-    const worth = new Float64Array(slots * choices.count);
-    for (let slot = 0, at = 0; slot < slots; slot++) {
-      for (let choice = 0; choice < choices.count; choice++, at++) {
-        const expand = slopes[expandStart + slot * expands + expandOf[choice]!]!;
-        worth[at] = slopes[slot * kernels + kernelOf[choice]!]! + expand;
-      }
-    }
-    return {
-      of: (genome) => {
-        let sum = 0;
-        for (let stage = 0; stage + 1 < offsets.length; stage++) {
-          const end = endOfActive(genetics, genome, stage);
-          for (let slot = offsets[stage]!; slot < end; slot++) sum += worth[slot * choices.count + genome[slot]!]!;
-        }
-        for (let gene = slots; gene < length; gene++) {
-          const feature = others[gene - slots]![genome[gene]!]!;
-          if (feature !== NONE) sum += slopes[feature]!;
-        }
-        return sum;
-      },
-      worth: (gene, value) => {
-        const feature = others[gene - slots]![value]!;
-        return feature === NONE ? 0 : slopes[feature]!;
-      },
-      gains: (genome, slot, _hasNext, out) => {
-        const first = slot * choices.count;
-        const here = worth[first + genome[slot]!]!;
-        for (let choice = 0; choice < choices.count; choice++) out[choice] = worth[first + choice]! - here;
-      },
-    };
-  };
-  return {
-    features,
-    guess,
-    rows: (genomes) => {
-      const rows = new Float32Array(genomes.length * features);
-      for (let row = 0; row < genomes.length; row++) write(rows, genomes[row]!, row * features);
-      return rows;
-    },
-  };
+  }
+}
+
+/** The encoder of an objective; undefined where the encoding lacks one of the resolutions. @param resolutions the encoding's list, pixels */
+export function makeEncoder(genetics: Genetics, resolutions: readonly number[]): Encoder | undefined {
+  if (!genetics.resolutions.every((each) => resolutions.includes(each))) return undefined;
+  const { kernels, expands, expandStart, features } = encodingLayout(genetics.space, resolutions);
+  const { length } = genetics.choices.of;
+  const kernelOf = Uint8Array.from({ length }, (_, choice) => Math.floor(choice / expands));
+  const expandOf = Uint8Array.from({ length }, (_, choice) => choice % expands);
+  const others = featuresOfOthers(genetics, resolutions);
+  return new GeneEncoder(genetics, { features, kernels, expands, expandStart, kernelOf, expandOf, others });
 }

@@ -1,6 +1,6 @@
 import { BespokeError } from '../common/errors.js';
 import type { Arch, SearchSpace } from '../space/types.js';
-import { type Genetics, type Genome, makeGenetics, toArch } from './genome.js';
+import { type Genetics, type Genome, makeGenetics, toArchs } from './genome.js';
 import { neighbors } from './neighbors.js';
 import type { Constraint } from './types.js';
 
@@ -41,7 +41,7 @@ function descend(genetics: Genetics, start: Genome, aim: Aim): Descended {
   let genome = start;
   for (let step = 0; ; step++) {
     const around = neighbors(genetics, genome).filter((each) => each[resolutionGene] === start[resolutionGene]);
-    const [first, second] = aim(around.map((neighbor) => toArch(genetics, neighbor)));
+    const [first, second] = aim(toArchs(genetics, around));
     let best = 0; // the genome itself
     for (let i = 1; i < around.length; i++) {
       if (first[i]! < first[best]! || (first[i] === first[best] && second[i]! < second[best]!)) best = i;

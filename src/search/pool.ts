@@ -41,31 +41,43 @@ export function firstWhere(length: number, isPast: (index: number) => boolean): 
 
 /** Whether a front has a point that is as good and costs no more. */
 function isCovered(front: readonly Scored[], { score, cost }: Scored): boolean {
-  const after = firstWhere(front.length, (index) => front[index]!.cost > cost);
-  return after > 0 && front[after - 1]!.score >= score; // scores ascend with costs
+  let [low, high] = [0, front.length]; // as firstWhere, which takes a closure: this is asked of every architecture
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (front[middle]!.cost > cost) high = middle;
+    else low = middle + 1;
+  }
+  return low > 0 && front[low - 1]!.score >= score; // scores ascend with costs
 }
 
 /** What is better has more of it. */
 export type Merit = (scored: Scored) => number;
 
-/** An empty pool. @param merit by which the best is chosen: the score, or less where the goal is another */
-export function makePool(merit: Merit): Pool {
-  const isAhead = (a: Scored, b: Scored): boolean => merit(a) > merit(b) || (merit(a) === merit(b) && a.cost < b.cost);
-  let best: Scored | undefined;
-  let front: readonly Scored[] = [];
-  return {
-    get best() {
-      return best;
-    },
-    get front() {
-      return front;
-    },
-    absorb: (scored) => {
-      for (const each of scored) if (best === undefined || isAhead(each, best)) best = each;
-      const better = scored.filter((each) => !isCovered(front, each));
-      if (better.length === 0) return;
-      const grown = paretoFront([...front, ...better]);
-      front = grown.length > FRONT_LIMIT ? thinned(grown, best) : grown;
-    },
-  };
+class SearchPool implements Pool {
+  readonly #merit: Merit;
+  #highest = Number.NEGATIVE_INFINITY;
+  best: Scored | undefined;
+  front: readonly Scored[] = [];
+
+  constructor(merit: Merit) {
+    this.#merit = merit;
+  }
+
+  absorb(scored: readonly Scored[]): void {
+    const better: Scored[] = [];
+    for (const each of scored) {
+      const merit = this.#merit(each);
+      if (this.best === undefined || merit > this.#highest || (merit === this.#highest && each.cost < this.best.cost)) {
+        this.best = each;
+        this.#highest = merit;
+      }
+      if (!isCovered(this.front, each)) better.push(each);
+    }
+    if (better.length === 0) return;
+    const grown = paretoFront([...this.front, ...better]);
+    this.front = grown.length > FRONT_LIMIT ? thinned(grown, this.best) : grown;
+  }
 }
+
+/** An empty pool. @param merit by which the best is chosen: the score, or less where the goal is another */
+export const makePool = (merit: Merit): Pool => new SearchPool(merit);

@@ -117,8 +117,11 @@ export function frontOf(run: Run): Candidate[] {
 }
 
 /** Genomes with their keys. */
-export const withKeys = ({ genetics }: Run, genomes: readonly Genome[]): Keyed[] =>
-  genomes.map((genome) => keyed(genetics, genome));
+export function withKeys({ genetics }: Run, genomes: readonly Genome[]): Keyed[] {
+  const all: Keyed[] = [];
+  for (const genome of genomes) all.push(keyed(genetics, genome));
+  return all;
+}
 
 /** Scores genomes and takes them into pool, history and progress. */
 export function takeIn(run: Run, genomes: readonly Keyed[]): Promise<void> {

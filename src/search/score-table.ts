@@ -1,6 +1,8 @@
 /** Slots per entry at least, so that probing stays short. */
 const SPARSENESS = 2;
-const FIRST_CAPACITY = 2 ** 12;
+const LEAST_CAPACITY = 2 ** 12;
+/** A table this large is made at once, as one that grows there leaves as much memory behind; larger ones grow. */
+const MOST_AT_ONCE = 2 ** 17;
 
 /** Scores by key: open addressing in typed arrays, as a map of numbers that are no small integers costs ten times as much. Mutable. */
 export interface ScoreTable {
@@ -18,51 +20,70 @@ function hash(key: number): number {
   return (mixed ^ (mixed >>> 15)) >>> 0;
 }
 
-/** An empty table. Keys are whole numbers of at least 0. */
-export function makeScoreTable(): ScoreTable {
-  let capacity = FIRST_CAPACITY;
-  let used = 0;
-  let keys = new Float64Array(capacity).fill(-1);
-  let scores = new Float64Array(capacity);
-  const place = (key: number): number => {
-    let at = hash(key) & (capacity - 1);
-    while (keys[at] !== key && keys[at] !== -1) at = (at + 1) & (capacity - 1);
+/**
+ * The table. A class, as are the other parts that a search asks a hundred thousand times: closures made anew for each search lose their compiled code
+ * when the search before has been collected, methods keep it.
+ */
+class OpenTable implements ScoreTable {
+  #capacity: number;
+  #used = 0;
+  #keys: Float64Array;
+  #scores: Float64Array;
+
+  constructor(expected: number) {
+    const wanted = 2 ** Math.ceil(Math.log2(SPARSENESS * expected + 1));
+    this.#capacity = Math.max(LEAST_CAPACITY, Math.min(MOST_AT_ONCE, wanted));
+    this.#keys = new Float64Array(this.#capacity).fill(-1);
+    this.#scores = new Float64Array(this.#capacity);
+  }
+
+  get(key: number): number {
+    const at = this.#place(key);
+    return this.#keys[at] === key ? this.#scores[at]! : Number.NaN;
+  }
+
+  set(key: number, score: number): void {
+    const at = this.#enter(key);
+    this.#scores[at] = score;
+  }
+
+  mark(key: number): boolean {
+    const before = this.#used;
+    this.#enter(key);
+    return this.#used > before;
+  }
+
+  #place(key: number): number {
+    const keys = this.#keys;
+    const last = this.#capacity - 1;
+    let at = hash(key) & last;
+    while (keys[at] !== key && keys[at] !== -1) at = (at + 1) & last;
     return at;
-  };
-  const grow = (): void => {
-    const [oldKeys, oldScores] = [keys, scores];
-    capacity *= 2;
-    keys = new Float64Array(capacity).fill(-1);
-    scores = new Float64Array(capacity);
+  }
+
+  #enter(key: number): number {
+    if ((this.#used + 1) * SPARSENESS > this.#capacity) this.#grow();
+    const at = this.#place(key);
+    if (this.#keys[at] === key) return at;
+    this.#keys[at] = key;
+    this.#scores[at] = Number.NaN;
+    this.#used++;
+    return at;
+  }
+
+  #grow(): void {
+    const [oldKeys, oldScores] = [this.#keys, this.#scores];
+    this.#capacity *= 2;
+    this.#keys = new Float64Array(this.#capacity).fill(-1);
+    this.#scores = new Float64Array(this.#capacity);
     for (let old = 0; old < oldKeys.length; old++) {
       if (oldKeys[old] === -1) continue;
-      const at = place(oldKeys[old]!);
-      keys[at] = oldKeys[old]!;
-      scores[at] = oldScores[old]!;
+      const at = this.#place(oldKeys[old]!);
+      this.#keys[at] = oldKeys[old]!;
+      this.#scores[at] = oldScores[old]!;
     }
-  };
-  const enter = (key: number): number => {
-    if ((used + 1) * SPARSENESS > capacity) grow();
-    const at = place(key);
-    if (keys[at] === key) return at;
-    keys[at] = key;
-    scores[at] = Number.NaN;
-    used++;
-    return at;
-  };
-  return {
-    get: (key) => {
-      const at = place(key);
-      return keys[at] === key ? scores[at]! : Number.NaN;
-    },
-    set: (key, score) => {
-      const at = enter(key);
-      scores[at] = score;
-    },
-    mark: (key) => {
-      const before = used;
-      enter(key);
-      return used > before;
-    },
-  };
+  }
 }
+
+/** An empty table. Keys are whole numbers of at least 0. @param expected keys; more may come */
+export const makeScoreTable = (expected = 0): ScoreTable => new OpenTable(expected);

@@ -1,9 +1,9 @@
 import { invariant } from '../common/invariant.js';
-import { type Genetics, type Genome, type Keyed, toArch } from './genome.js';
+import { type Genetics, type Genome, type Keyed, toArchs } from './genome.js';
 import { type Encoder, type Guess, makeEncoder } from './guess.js';
 import type { Limits } from './limits.js';
-import { makeScoreTable } from './score-table.js';
-import { makeSurrogate } from './surrogate.js';
+import { makeScoreTable, type ScoreTable } from './score-table.js';
+import { makeSurrogate, type Surrogate } from './surrogate.js';
 import type { Objective } from './types.js';
 
 /** Evaluations that the slopes around one genome count as: they take a forward and a backward pass. */
@@ -44,6 +44,7 @@ export interface Scorer {
   readonly remaining: number;
   /** The score of the genome of a key; NaN where it was not scored. */
   scoreOf(key: number): number;
+  isScored(key: number): boolean;
   /**
    * Asks for the scores of those genomes that are new and meet every constraint, in order, as far as the budget goes.
    * Constraints are checked first, so nothing infeasible costs an evaluation.
@@ -89,12 +90,12 @@ interface SlopesAsked {
 }
 
 function slopesOf(encoder: Encoder, ask: (rows: Float32Array) => Promise<Float32Array>): SlopesAsked {
-  const { features, guess } = encoder;
   return {
-    guess,
+    guess: (row) => encoder.guess(row),
     rows: async (genomes) => {
       const slopes = await ask(encoder.rows(genomes));
-      return genomes.map((_, i) => slopes.slice(i * features, (i + 1) * features)); // copies, as a few of many are kept
+      const { features } = encoder;
+      return genomes.map((_, i) => slopes.subarray(i * features, (i + 1) * features));
     },
   };
 }
@@ -103,51 +104,18 @@ function portOf({ genetics, objective, withSlopes }: ScorerParts): Port {
   const { encoded } = objective;
   const encoder = encoded && makeEncoder(genetics, encoded.resolutions);
   if (encoded === undefined || encoder === undefined) {
-    return { score: (genomes) => objective.score(genomes.map((genome) => toArch(genetics, genome))) };
+    return { score: (genomes) => objective.score(toArchs(genetics, genomes)) };
   }
-  return {
-    score: (genomes) => encoded.score(encoder.rows(genomes)),
-    ...(withSlopes ? { slopes: slopesOf(encoder, encoded.slopes) } : {}),
+  const spare: Float32Array[] = []; // rows that were scored: as many as are asked for at once
+  const score = async (genomes: readonly Genome[]): Promise<Float32Array> => {
+    const rows = encoder.rows(genomes, spare.pop());
+    const scores = await encoded.score(rows);
+    spare.push(new Float32Array(rows.buffer));
+    return scores;
   };
-}
-
-/** Slopes by genome, each asked once. Mutable. */
-interface KnownSlopes {
-  /** How many were asked. */
-  readonly count: number;
-  /** Asks for those around genomes, in order. @param most that may be asked; before the first that is then not known it ends */
-  ask(genomes: readonly Keyed[], most: number): AskedGuesses;
-  take(asked: AskedGuesses): Promise<readonly Guess[]>;
-}
-
-function keepSlopes(port: SlopesAsked): KnownSlopes {
-  /** A row, or undefined while it is awaited. */
-  const slopes = new Map<number, Float32Array | undefined>();
   return {
-    get count() {
-      return slopes.size;
-    },
-    ask: (genomes, most) => {
-      const fresh = new Map<number, Genome>();
-      for (const { genome, key } of genomes) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genome);
-      const rows = fresh.size === 0 ? Promise.resolve([]) : port.rows([...fresh.values()]);
-      for (const key of fresh.keys()) slopes.set(key, undefined);
-      const end = genomes.findIndex(({ key }) => !slopes.has(key));
-      return {
-        around: genomes.slice(0, end < 0 ? genomes.length : end),
-        fresh: [...fresh.keys()],
-        rows: awaited(rows),
-      };
-    },
-    take: async ({ around, fresh, rows }) => {
-      const found = await rows;
-      for (const [i, key] of fresh.entries()) slopes.set(key, found[i]);
-      return around.map(({ key }) => {
-        const row = slopes.get(key);
-        invariant(row !== undefined, () => 'slopes were taken before those that were asked earlier');
-        return port.guess(row);
-      });
-    },
+    score,
+    ...(withSlopes ? { slopes: slopesOf(encoder, encoded.slopes) } : {}),
   };
 }
 
@@ -160,69 +128,138 @@ function awaited<T>(promise: Promise<T>): Promise<T> {
 const NO_SCORES = Promise.resolve(new Float32Array(0));
 const NO_ROWS = Promise.resolve([]);
 
-/** Makes a scorer that has scored nothing yet. */
-export function makeScorer(parts: ScorerParts): Scorer {
-  const { genetics, limits, budget } = parts;
-  const port = portOf(parts);
-  const learned = port.slopes === undefined ? makeSurrogate(genetics) : undefined;
-  const scores = makeScoreTable();
-  const known = port.slopes && keepSlopes(port.slopes);
-  let asked = 0;
-  const remaining = (): number => budget - asked - SLOPES_COUNT_AS * (known?.count ?? 0);
-  /** New genomes that meet the constraints, each once, as far as the budget goes. */
-  const chosenOf = (genomes: readonly Keyed[]): Keyed[] => {
+/** Slopes by genome, each asked once. Mutable. */
+class KnownSlopes {
+  readonly #port: SlopesAsked;
+  /** A row, or undefined while it is awaited. */
+  readonly #slopes = new Map<number, Float32Array | undefined>();
+
+  constructor(port: SlopesAsked) {
+    this.#port = port;
+  }
+
+  /** How many were asked. */
+  get count(): number {
+    return this.#slopes.size;
+  }
+
+  /** Asks for those around genomes, in order. @param most that may be asked; before the first that is then not known it ends */
+  ask(genomes: readonly Keyed[], most: number): AskedGuesses {
+    const slopes = this.#slopes;
+    const fresh = new Map<number, Genome>();
+    for (const { genome, key } of genomes) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genome);
+    const rows = fresh.size === 0 ? NO_ROWS : this.#port.rows([...fresh.values()]);
+    for (const key of fresh.keys()) slopes.set(key, undefined);
+    const end = genomes.findIndex(({ key }) => !slopes.has(key));
+    return { around: genomes.slice(0, end < 0 ? genomes.length : end), fresh: [...fresh.keys()], rows: awaited(rows) };
+  }
+
+  async take({ around, fresh, rows }: AskedGuesses): Promise<readonly Guess[]> {
+    const found = await rows;
+    for (const [i, key] of fresh.entries()) this.#slopes.set(key, found[i]);
+    return around.map(({ key }) => {
+      const row = this.#slopes.get(key);
+      invariant(row !== undefined, () => 'slopes were taken before those that were asked earlier');
+      return this.#port.guess(row);
+    });
+  }
+}
+
+function genomesOf(keyed: readonly Keyed[]): Genome[] {
+  const genomes: Genome[] = [];
+  for (const { genome } of keyed) genomes.push(genome);
+  return genomes;
+}
+
+class BudgetedScorer implements Scorer {
+  readonly #limits: Limits;
+  readonly #budget: number;
+  readonly #port: Port;
+  /** One of the two is there. */
+  readonly #learned: Surrogate | undefined;
+  readonly #known: KnownSlopes | undefined;
+  readonly #scores: ScoreTable;
+  #asked = 0;
+
+  constructor(parts: ScorerParts) {
+    this.#limits = parts.limits;
+    this.#budget = parts.budget;
+    this.#scores = makeScoreTable(parts.budget);
+    this.#port = portOf(parts);
+    const { slopes } = this.#port;
+    this.#known = slopes && new KnownSlopes(slopes);
+    this.#learned = slopes === undefined ? makeSurrogate(parts.genetics) : undefined;
+  }
+
+  get evaluations(): number {
+    return this.#asked + SLOPES_COUNT_AS * (this.#known?.count ?? 0);
+  }
+
+  get remaining(): number {
+    return this.#budget - this.evaluations;
+  }
+
+  scoreOf(key: number): number {
+    return this.#scores.get(key);
+  }
+
+  isScored(key: number): boolean {
+    return !Number.isNaN(this.#scores.get(key));
+  }
+
+  ask(genomes: readonly Keyed[]): AskedScores {
     const chosen: Keyed[] = [];
-    const most = remaining();
+    const most = this.remaining;
     for (const each of genomes) {
       if (chosen.length >= most) break;
-      if (scores.mark(each.key) && limits.meets(each.genome)) chosen.push(each);
+      if (!this.#scores.mark(each.key) || !this.#limits.meets(each.genome)) continue;
+      chosen.push(each);
     }
-    return chosen;
-  };
-  const ask = (offered: readonly Keyed[]): AskedScores => {
-    const chosen = chosenOf(offered);
-    asked += chosen.length;
-    if (chosen.length === 0) return { chosen, found: NO_SCORES };
-    return { chosen, found: awaited(port.score(chosen.map(({ genome }) => genome))) };
-  };
-  const take = async ({ chosen, found: promise }: AskedScores): Promise<Scored[]> => {
+    this.#asked += chosen.length;
+    return { chosen, found: chosen.length === 0 ? NO_SCORES : awaited(this.#port.score(genomesOf(chosen))) };
+  }
+
+  async take({ chosen, found: promise }: AskedScores): Promise<Scored[]> {
     const found = await promise;
     const count = chosen.length;
     invariant(found.length === count, () => `${count} architectures were scored with ${found.length} numbers`);
-    const costs = limits.axis.of(chosen.map(({ genome }) => genome));
-    return chosen.map(({ genome, key }, i) => {
+    const costs = this.#limits.axis.of(genomesOf(chosen));
+    const scored: Scored[] = [];
+    for (let i = 0; i < count; i++) {
+      const { genome, key } = chosen[i]!;
       const score = found[i]!;
-      invariant(Number.isFinite(score), () => `the objective scored an architecture with ${score}`);
-      scores.set(key, score);
-      learned?.learn(genome, score);
-      return { genome, key, score, cost: costs[i]! };
-    });
-  };
-  const askGuesses = (around: readonly Keyed[]): AskedGuesses => {
-    if (known === undefined) return { around, fresh: [], rows: NO_ROWS };
-    const left = remaining();
+      if (!Number.isFinite(score)) throw new Error(`the objective scored an architecture with ${score}`);
+      this.#scores.set(key, score);
+      this.#learned?.learn(genome, score);
+      scored.push({ genome, key, score, cost: costs[i]! });
+    }
+    return scored;
+  }
+
+  askGuesses(around: readonly Keyed[]): AskedGuesses {
+    if (this.#known === undefined) return { around, fresh: [], rows: NO_ROWS };
+    const left = this.remaining;
     const most = left > SLOPES_COUNT_AS ? Math.max(1, Math.floor(left / (SLOPES_COUNT_AS + LEFT_PER_SLOPES))) : 0;
-    return known.ask(around, most);
-  };
-  const takeGuesses = async (pending: AskedGuesses): Promise<readonly Guess[]> =>
-    known?.take(pending) ?? pending.around.map(() => learned!); // one of the two is there
-  return {
-    get evaluations() {
-      return budget - remaining();
-    },
-    get remaining() {
-      return remaining();
-    },
-    scoreOf: scores.get,
-    ask,
-    take,
-    askGuesses,
-    takeGuesses,
-    probe: (genomes) => {
-      asked += genomes.length;
-      return port.score(genomes);
-    },
-    score: (genomes) => take(ask(genomes)),
-    guesses: (genomes) => takeGuesses(askGuesses(genomes)),
-  };
+    return this.#known.ask(around, most);
+  }
+
+  async takeGuesses(pending: AskedGuesses): Promise<readonly Guess[]> {
+    return this.#known?.take(pending) ?? pending.around.map(() => this.#learned!);
+  }
+
+  probe(genomes: readonly Genome[]): Promise<Float32Array> {
+    this.#asked += genomes.length;
+    return this.#port.score(genomes);
+  }
+
+  score(genomes: readonly Keyed[]): Promise<Scored[]> {
+    return this.take(this.ask(genomes));
+  }
+
+  guesses(genomes: readonly Keyed[]): Promise<readonly Guess[]> {
+    return this.takeGuesses(this.askGuesses(genomes));
+  }
 }
+
+/** Makes a scorer that has scored nothing yet. */
+export const makeScorer = (parts: ScorerParts): Scorer => new BudgetedScorer(parts);

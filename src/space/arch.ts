@@ -1,5 +1,5 @@
 import { BespokeError } from '../common/errors.js';
-import { canonicalJson, sha256 } from '../common/hash.js';
+import { sha256 } from '../common/hash.js';
 import { activeSlots, depthLists, slotCount, stemDepths, widthLists } from './slots.js';
 import type { Arch, ArchId, SearchSpace } from './types.js';
 
@@ -34,8 +34,10 @@ export function withWidths(space: SearchSpace, widthIndices: readonly number[]):
 
 /** Hex sha256 over the canonical arch with its space id: equal for equal networks, whatever their inactive slots say. */
 export function archId(space: SearchSpace, arch: Arch): ArchId {
-  // The brand means exactly this hash of a canonical arch.
-  return sha256(canonicalJson(canonicalArch(space, arch))) as string as ArchId;
+  const { depths, expandRatios, kernelSizes, resolution, spaceId, widthIndices } = canonicalArch(space, arch);
+  // Canonical JSON: members in the order of their names; it leaves out what is undefined. Fronts have hundreds of archs.
+  const text = JSON.stringify({ depths, expandRatios, kernelSizes, resolution, spaceId, widthIndices });
+  return sha256(text) as string as ArchId; // the brand means exactly this hash of a canonical arch
 }
 
 function uniformArch(space: SearchSpace, choose: (...values: number[]) => number): Arch {

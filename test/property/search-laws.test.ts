@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { makeRng } from '../../src/common/rng.js';
 import { makeGenetics, randomGenome, toArch } from '../../src/search/genome.js';
 import { checkFeasibleFast } from '../../src/search/infeasible.js';
+import { makeLimits } from '../../src/search/limits.js';
 import { dominates, hypervolume, paretoFront } from '../../src/search/pareto.js';
 import { search } from '../../src/search/search.js';
 import { shrinkToFit } from '../../src/search/shrink.js';
@@ -95,7 +96,8 @@ describe('laws of searches', () => {
         const genetics = makeGenetics(MBV3_W10, MBV3_W10.resolutions);
         const genomes = Array.from({ length: 5 }, () => randomGenome(genetics, rng));
         const limit = limitOn(MBV3_W10, 'macs', megaMacs * 1e6);
-        const fitted = shrinkToFit(genetics, genomes, [limit], rng);
+        const limits = makeLimits(genetics, [limit], { axis: limit.cost, axisId: limit.id });
+        const fitted = shrinkToFit(genetics, genomes, limits, rng);
         expect(fitted.length).toBe(5);
         fitted.forEach((genome, index) => {
           expect(archCosts(MBV3_W10, toArch(genetics, genome)).macs).toBeLessThanOrEqual(limit.max);

@@ -88,7 +88,7 @@ function combine(
   asked: { readonly count: number; readonly width: number },
   isKnown: (key: number) => boolean,
 ): Genome[] {
-  const made = makeCombine(genetics, asked)(changes, isKnown);
+  const made = makeCombine(genetics, asked)(changes, { isScored: isKnown });
   expect(made.map(({ key }) => key)).toEqual(made.map(({ genome }) => genomeKey(genetics, genome)));
   return made.map(({ genome }) => genome);
 }

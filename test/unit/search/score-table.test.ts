@@ -28,7 +28,7 @@ describe('a table of scores', () => {
         if (!Object.is(table.get(key), map.get(key))) wrong.push(step);
       }
       expect(wrong, `seed ${seed}`).toEqual([]);
-      expect([...map.keys()].map(table.get)).toEqual([...map.values()]);
+      expect([...map.keys()].map((key) => table.get(key))).toEqual([...map.values()]);
       const others = Array.from({ length: 500 }, () => Math.floor(rng.next() * most)).filter((key) => !map.has(key));
       for (const key of others) expect(table.get(key)).toBeNaN();
     }
