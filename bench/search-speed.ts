@@ -34,10 +34,13 @@ async function compiledSearch(): Promise<Search> {
   return ((await import(path)) as SearchModule).search;
 }
 
-/** 500 generations as published; a quick run has a tenth. */
+/**
+ * 500 generations as published; a quick run has a tenth. Before the rounds that are timed this search runs so often alone, then both so often in
+ * turns: it is compiled while it runs, for some twenty searches, and a server searches for days.
+ */
 const SETTINGS = {
-  full: { rounds: 5, warmUps: 2, generations: 500, repeats: 5 },
-  quick: { rounds: 1, warmUps: 0, generations: 50, repeats: 1 },
+  full: { rounds: 5, alone: 20, warmUps: 2, generations: 500, repeats: 5 },
+  quick: { rounds: 1, alone: 0, warmUps: 0, generations: 50, repeats: 1 },
 } as const;
 /** Architectures of the first population and of each generation. */
 const POPULATION = 100;
@@ -75,7 +78,8 @@ interface Raced {
 interface Race {
   readonly search: Search;
   readonly rounds: number;
-  /** Rounds before those that are timed. */
+  /** Searches of ours before all rounds, and rounds before those that are timed. */
+  readonly alone: number;
   readonly warmUps: number;
   readonly generations: number;
   readonly seed: number;
@@ -131,9 +135,12 @@ async function oneRound(
 async function raceProblem(problem: ReferenceProblem, race: Race): Promise<Raced & { versions?: PublishedVersions }> {
   const opened = await race.published?.open(problem, makeRng(race.seed));
   const rounds: Round[] = [];
-  // A server searches for days; what it takes until the code is compiled for speed is told apart. The other program has its turn, too.
+  // What it takes until the code is compiled for speed is told apart.
   const effort = { evaluations: POPULATION * (1 + race.generations), seed: race.seed + race.rounds };
-  const first = race.warmUps === 0 || race.isOutOfTime() ? undefined : await searchOurs(race.search, problem, effort);
+  const first = race.alone === 0 || race.isOutOfTime() ? undefined : await searchOurs(race.search, problem, effort);
+  for (let search = 1; search < race.alone && !race.isOutOfTime(); search++) {
+    await searchOurs(race.search, problem, { ...effort, seed: effort.seed + search });
+  }
   for (let warmUp = 0; warmUp < race.warmUps && !race.isOutOfTime(); warmUp++)
     await oneRound(problem, race, race.rounds + warmUp);
   for (let round = 0; round < race.rounds && !race.isOutOfTime(); round++) {
@@ -257,10 +264,10 @@ async function measure(problems: readonly ReferenceProblem[], race: Race, thread
 
 async function run(options: BenchOptions): Promise<BenchResult> {
   const { isQuick, seed, given, isOutOfTime } = options;
-  const { generations, repeats, warmUps, ...standard } = isQuick ? SETTINGS.quick : SETTINGS.full;
+  const { generations, repeats, alone, warmUps, ...standard } = isQuick ? SETTINGS.quick : SETTINGS.full;
   const rounds = countOption(options, 'rounds', standard.rounds);
   const threads = countOption(options, 'threads', 1);
-  const settings = { rounds, warmUps, generations, evaluations: POPULATION * (1 + generations), threads };
+  const settings = { rounds, alone, warmUps, generations, evaluations: POPULATION * (1 + generations), threads };
   const opened = await openReferenceProblems(threads);
   if (opened === undefined) {
     return { settings, figures: {}, lines: ['not measured: the reference data folder is absent (BESPOKE_REFERENCE)'] };
@@ -276,7 +283,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
         `--only must be part of a problem's name, got "${given.only}"; they are: ${names}`,
       );
     }
-    const race = { search: await compiledSearch(), rounds, warmUps, generations, seed, published, isOutOfTime };
+    const race = { search: await compiledSearch(), rounds, alone, warmUps, generations, seed, published, isOutOfTime };
     const { raced, floor, memory } = await measure(problems, race, threads, repeats);
     const versions = raced.map((each) => each.versions).findLast((each) => each !== undefined);
     const predictor = raced.map((each) => each.versions?.predictor).find((each) => each !== undefined);
