@@ -42,6 +42,11 @@ describe('a predictor on a thread of its own', () => {
       encodedApart.slopes(part),
       encodedApart.score(rows),
     ]);
+    // Buffers of the runs before are written over: longer than this run's, and shorter.
+    for (const count of [3, ROWS, 150, 0]) {
+      const again = await encodedApart.slopes(rows.subarray(0, count * features));
+      expect(bitsOf(again)).toEqual(bitsOf(slopes.subarray(0, count * features)));
+    }
     const expected = [
       slopes,
       scores.subarray(700, 900),

@@ -91,6 +91,7 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
     const { genetics, encoder } = encoderOf(subject);
     const rng = makeRng(61);
     const seen = new Set<string>();
+    let written = new Float32Array(0);
     for (const count of [3, 40, 1, 40, 0, 7, 200]) {
       const genomes = Array.from({ length: count }, () => randomGenome(genetics, rng));
       const archs = genomes.map((genome) => toArch(genetics, genome));
@@ -98,6 +99,9 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
       expect(encoder.features * count).toBe(expected.length);
       const rows = encoder.rows(genomes);
       expect(rows).toEqual(expected);
+      const over = encoder.rows(genomes, written); // of the same length, longer, or too short
+      expect(over).toEqual(expected);
+      written = new Float32Array(over.buffer).fill(7);
       expect(Array.from(rows)).toEqual(archs.flatMap((arch) => rowByHand(subject, arch)));
       for (let row = 0; row < count; row++) {
         seen.add(expected.subarray(row * encoder.features, (row + 1) * encoder.features).join(''));

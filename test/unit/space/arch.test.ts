@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { canonicalJson, sha256 } from '../../../src/common/hash.js';
 import { archId, assertArchInSpace, canonicalArch, maxArch, minArch } from '../../../src/space/arch.js';
 import { parseArch, toReferenceSpelling } from '../../../src/space/reference-spelling.js';
 import { activeSlots } from '../../../src/space/slots.js';
@@ -29,6 +30,15 @@ describe('arch identity', () => {
       '{"depths":[1,3],"expandRatios":[2,2,3,2,2],"kernelSizes":[5,3,5,5,3],"resolution":16,"spaceId":"tiny"}';
     expect(archId(space, arch)).toBe(createHash('sha256').update(text).digest('hex'));
     expect(archId(space, { ...arch, widthIndices: [1] })).toBe(archId(space, arch));
+  });
+
+  it.each([
+    ['no elastic widths', space],
+    ['elastic widths', tinyResNet()],
+  ])('is the sha256 of the canonical JSON, of %s', (_, each) => {
+    for (const some of [minArch(each), maxArch(each)]) {
+      expect(archId(each, some)).toBe(sha256(canonicalJson(canonicalArch(each, some))));
+    }
   });
 
   it('holds the smallest values in inactive slots', () => {
