@@ -11,7 +11,7 @@ import { BespokeError } from '../src/common/errors.js';
 import { makeRng } from '../src/common/rng.js';
 import { PACKAGE_ROOT } from '../src/config.js';
 import { type BenchOptions, type BenchResult, countOption, digits, note, row, runBench, spread } from './harness.js';
-import { type Floor, measureFloor } from './search-floor.js';
+import { type Floor, measureFloors } from './search-floor.js';
 import { measureMemory, type SearchMemory } from './search-memory.js';
 import { openReferenceProblems, type ReferenceProblem } from './search-problems.js';
 import {
@@ -214,16 +214,16 @@ const isSame = ({ agreement }: Raced): boolean =>
   (agreement.score <= SAME.score && Math.max(agreement.cost, agreement.keyedCost ?? 0) <= SAME.cost);
 
 function floorLines(floor: Floor, raced: readonly Raced[]): string[] {
-  const { rows, macsPerRow, seconds, bestBatch, macsPerSecond, floorSeconds } = floor;
+  const { problems, rows, publishedMacs, macsPerRow, seconds, bestBatch, macsPerSecond, floorSeconds } = floor;
   const perBatch = Object.entries(seconds).map(([batch, best]) => `${batch}: ${digits(best)}`);
   const times = raced
-    .filter(({ problem, rounds }) => rounds.length > 0 && !problem.isExact)
+    .filter(({ problem, rounds }) => rounds.length > 0 && problem.name.startsWith(problems))
     .map(({ problem, rounds }) => {
       const whole = median(rounds.map(({ ours }) => ours.seconds));
       return row(`  ${problem.name}`, `${digits(whole / floorSeconds)} times the floor (${digits(whole)} s)`);
     });
   return [
-    `the predictor alone: ${digits(rows)} rows, encoded before, of ${digits(macsPerRow)} multiply-adds`,
+    `the predictor of ${problems} alone: ${digits(rows)} rows, encoded before, of ${digits(macsPerRow)} multiply-adds (published: ${digits(publishedMacs)})`,
     row('  seconds by rows per call, best', perBatch.join(', ')),
     row(
       '  the floor',
@@ -255,11 +255,13 @@ async function measure(problems: readonly ReferenceProblem[], race: Race, thread
   const evaluations = POPULATION * (1 + race.generations);
   const raced = [];
   for (const problem of problems) raced.push(await raceProblem(problem, race));
-  const floor = race.isOutOfTime() ? undefined : await measureFloor(evaluations, 1 + threads, repeats);
+  const floors = race.isOutOfTime()
+    ? []
+    : await measureFloors(problems, { count: evaluations, threads: 1 + threads, repeats });
   const measured = problems.find(({ name }) => name === MEMORY_PROBLEM);
   const effort = { threads, evaluations, seed: race.seed };
   const memory = measured === undefined || race.isOutOfTime() ? undefined : await measureMemory(measured, effort);
-  return { raced, floor, memory };
+  return { raced, floors, memory };
 }
 
 async function run(options: BenchOptions): Promise<BenchResult> {
@@ -284,7 +286,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
       );
     }
     const race = { search: await compiledSearch(), rounds, alone, warmUps, generations, seed, published, isOutOfTime };
-    const { raced, floor, memory } = await measure(problems, race, threads, repeats);
+    const { raced, floors, memory } = await measure(problems, race, threads, repeats);
     const versions = raced.map((each) => each.versions).findLast((each) => each !== undefined);
     const predictor = raced.map((each) => each.versions?.predictor).find((each) => each !== undefined);
     const told = versions && { ...versions, ...(predictor === undefined ? {} : { predictor }) };
@@ -297,14 +299,14 @@ async function run(options: BenchOptions): Promise<BenchResult> {
           recorded,
           ...rest,
         })),
-        floor: floor ?? null,
+        floors,
         memory: memory ?? null,
       },
       lines: [
         row('published search', publishedLine(published, told)),
         ...agreementLines(raced),
         ...raced.flatMap(racedLines),
-        ...(floor === undefined ? [] : floorLines(floor, raced)),
+        ...floors.flatMap((floor) => floorLines(floor, raced)),
         ...(memory === undefined ? [] : memoryLines(memory)),
         ...(isOutOfTime() ? ['SKIPPED: the time of a quick run was up before everything was measured'] : []),
       ],

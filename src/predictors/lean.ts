@@ -1,6 +1,10 @@
+import { makeRng } from '../common/rng.js';
 import { encodeModel } from '../onnx/codec.js';
 import { createSession } from '../runtime/session.js';
-import { type FloatTensor, floats } from '../tensor/tensor.js';
+import { encodeArchs } from '../space/encoding.js';
+import { sampleArch } from '../space/sample.js';
+import type { SearchSpace } from '../space/types.js';
+import { type FloatTensor, filled, floats } from '../tensor/tensor.js';
 import { type DenseLayer, ensembleMacs, hiddenModel, type Mlp, type MlpEnsemble, type Shortcut } from './mlp-graph.js';
 
 /** Weights below this are as good as zero: far below the rounding of a score, and near those that processors take a hundred times as long for. */
@@ -49,14 +53,15 @@ const withUnits = (layers: readonly DenseLayer[], hidden: number, units: readonl
 
 /** Layers without the units of a hidden layer that nothing reads, or that give the same for every input, which goes into what reads them. */
 function withoutIdle(layers: readonly DenseLayer[], hidden: number): DenseLayer[] {
-  const [{ weight, bias }, next] = [layers[hidden]!, layers[hidden + 1]!];
+  const { weight, bias: own } = layers[hidden]!;
+  const next = layers[hidden + 1]!;
   const [units, inputs] = [weight.dims[0]!, weight.dims[1]!];
   const readers = next.weight.dims[0]!;
   const biases = Float64Array.from(next.bias.data);
   const kept: number[] = [];
   for (let unit = 0; unit < units; unit++) {
     const isConstant = weight.data.subarray(unit * inputs, (unit + 1) * inputs).every((value) => value === 0);
-    const value = Math.max(0, bias.data[unit]!);
+    const value = Math.max(0, own.data[unit]!);
     let isRead = false;
     for (let reader = 0; reader < readers; reader++) {
       const by = next.weight.data[reader * units + unit]!;
@@ -66,10 +71,14 @@ function withoutIdle(layers: readonly DenseLayer[], hidden: number): DenseLayer[
     if (isRead) kept.push(unit);
   }
   if (kept.length === units) return [...layers];
-  if (kept.length === 0) kept.push(0); // a layer has a unit; this one gives 0 or is not read
+  const bias = floats([readers], Float32Array.from(biases));
+  if (kept.length === 0) {
+    // A layer has a unit: one that gives 0 and is not read.
+    const none = { weight: filled([1, inputs], 0), bias: filled([1], 0) };
+    return layers.with(hidden, none).with(hidden + 1, { weight: filled([readers, 1], 0), bias });
+  }
   const fewer = withUnits(layers, hidden, kept);
-  const read = { ...fewer[hidden + 1]!, bias: floats([readers], Float32Array.from(biases)) };
-  return fewer.with(hidden + 1, read);
+  return fewer.with(hidden + 1, { ...fewer[hidden + 1]!, bias });
 }
 
 /**
@@ -137,6 +146,16 @@ function bestShortcut({ layers }: Mlp, hidden: readonly Float32Array[]): Shortcu
     }
   }
   return best;
+}
+
+/** Rows by which units that rest are told: half say which ones, half what becomes of leaving them out. */
+const SAMPLE_ROWS = 2048;
+
+/** Rows `[n, features]` of random architectures, the same ones every time. @param resolutions the predictor's list, pixels */
+export function sampleRows(space: SearchSpace, resolutions: readonly number[]): Float32Array {
+  const rng = makeRng(0).fork('shortcuts');
+  const archs = Array.from({ length: SAMPLE_ROWS }, () => sampleArch(space, rng, { resolutions }));
+  return encodeArchs(space, archs, undefined, resolutions);
 }
 
 /** The same ensemble with a shortcut in each member where one is worthwhile. @param rows of inputs such as will come, `[n, features]` */

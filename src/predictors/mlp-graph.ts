@@ -10,7 +10,7 @@ export interface DenseLayer {
 }
 
 /**
- * A way past units that hardly any input makes active: a smaller MLP that gives the same where none of them is.
+ * A way past units that hardly any input makes active: a smaller MLP that gives the same, but for float32's rounding, where none of them is.
  * docs/adr/0029-units-that-rest.md
  */
 export interface Shortcut {
@@ -61,21 +61,14 @@ function addDense(builder: GraphBuilder, x: Value, weight: Value, bias: Value): 
   return builder.node('Gemm', [x, weight, bias], { attributes });
 }
 
-/** What a member computes: its hidden layers after their ReLUs, and its output [N, 1]. */
-interface Forward {
-  readonly hidden: readonly Value[];
-  readonly output: Value;
-}
-
-function addForward(builder: GraphBuilder, { weights, biases }: GraphLayers, encoding: Value): Forward {
+/** The first hidden layers after their ReLUs. */
+function addHidden(builder: GraphBuilder, { weights, biases }: GraphLayers, encoding: Value, count: number): Value[] {
   const hidden: Value[] = [];
-  let x = encoding;
-  for (let i = 0; i + 1 < weights.length; i++) {
-    x = builder.node('Relu', [addDense(builder, x, weights[i]!, biases[i]!)]);
-    hidden.push(x);
+  for (let i = 0; i < count; i++) {
+    const x = hidden[i - 1] ?? encoding;
+    hidden.push(builder.node('Relu', [addDense(builder, x, weights[i]!, biases[i]!)]));
   }
-  const last = weights.length - 1;
-  return { hidden, output: addDense(builder, x, weights[last]!, biases[last]!) };
+  return hidden;
 }
 
 /** A row of something for each row of the encoding, from a member's layers. */
@@ -106,16 +99,29 @@ function addShared(
 
 function addMember(builder: GraphBuilder, member: Mlp, prefix: string, encoding: Value): Value {
   const add: OfLayers = (layers, rows) => {
-    const { hidden, output } = addForward(builder, layers, rows);
-    return { hidden, rows: output };
+    const { weights, biases } = layers;
+    const last = weights.length - 1;
+    const hidden = addHidden(builder, layers, rows, last);
+    return { hidden, rows: addDense(builder, hidden[last - 1] ?? rows, weights[last]!, biases[last]!) };
   };
   return addShared(builder, member, encoding, { prefix, add });
 }
 
+const macsOf = (layers: readonly DenseLayer[]): number =>
+  layers.reduce((sum, { weight }) => sum + weight.data.length, 0);
+
 /** Multiply-adds of one row that goes through all layers. */
 export function ensembleMacs({ members }: MlpEnsemble): number {
-  const sizes = members.flatMap(({ layers }) => layers.map(({ weight }) => weight.data.length));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return members.reduce((sum, { layers }) => sum + macsOf(layers), 0);
+}
+
+/** Multiply-adds of one row for which every shortcut holds. */
+export function shortestMacs({ members }: MlpEnsemble): number {
+  return members.reduce(
+    (sum, { layers, shortcut }) =>
+      sum + macsOf(shortcut === undefined ? layers : [...shortcut.layers, shortcut.watched]),
+    0,
+  );
 }
 
 /**
@@ -145,7 +151,7 @@ function addMemberSlopes(builder: GraphBuilder, member: Mlp, prefix: string, enc
       const none = builder.initializer(`${prefix}.none`, floats([], [0]));
       return { hidden: [], rows: builder.node('Add', [builder.node('Mul', [rows, none]), weights[0]!]) };
     }
-    const { hidden } = addForward(builder, layers, rows);
+    const hidden = addHidden(builder, layers, rows, last);
     const masks = hidden.map((x) => builder.node('Sign', [x])); // 1 where positive, else 0
     let slopes = builder.node('Mul', [masks[last - 1]!, weights[last]!]);
     for (let i = last - 1; i > 0; i--) {
@@ -179,8 +185,8 @@ export function slopesModel(ensemble: MlpEnsemble): OnnxModel {
 export function hiddenModel({ layers }: Mlp, count: number): OnnxModel {
   const builder = new GraphBuilder('hidden-layers');
   const encoding = builder.input('encoding', 'float32', ['N', layers[0]!.weight.dims[1]!]);
-  const { hidden } = addForward(builder, addWeights(builder, layers, 'mlp'), encoding);
-  hidden.slice(0, count).forEach((value, i) => {
+  const used = addWeights(builder, layers.slice(0, count), 'mlp');
+  addHidden(builder, used, encoding, count).forEach((value, i) => {
     const units = layers[i]!.weight.dims[0]!;
     builder.output(builder.node('Identity', [value], { name: `hidden.${i}` }), 'float32', ['N', units]);
   });

@@ -73,10 +73,11 @@ class SpareBuffers {
     return copy;
   }
 
+  /** Keeps the largest. */
   keep(buffers: readonly ArrayBuffer[]): void {
-    for (const buffer of buffers) {
-      if (buffer.byteLength >= SPARE_BYTES && this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
-    }
+    for (const buffer of buffers) if (buffer.byteLength >= SPARE_BYTES) this.#spare.push(buffer);
+    this.#spare.sort((a, b) => a.byteLength - b.byteLength);
+    this.#spare.splice(0, this.#spare.length - SPARE_BUFFERS);
   }
 }
 

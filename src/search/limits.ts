@@ -28,7 +28,7 @@ export interface Limits {
   readonly axis: GenomeCost;
   /** Whether a genome meets every constraint; exactly what the constraints say. */
   meets(genome: Genome): boolean;
-  /** The same of many, asked together where the constraint itself is asked: 1 where every one is met. */
+  /** The same of many: 1 where every one is met. What does not add up is asked about all of them together. */
   meetEach(genomes: readonly Genome[]): Uint8Array;
 }
 

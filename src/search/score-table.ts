@@ -1,7 +1,7 @@
 /** Slots per entry at least, so that probing stays short. */
 const SPARSENESS = 2;
 const LEAST_CAPACITY = 2 ** 12;
-/** A table this large is made at once, as one that grows there leaves as much memory behind; larger ones grow. */
+/** A table is made as large as is expected up to so many slots (2 MiB), and grows beyond: a table that grew to them would leave as many behind. */
 const MOST_AT_ONCE = 2 ** 17;
 
 /** Scores by key: open addressing in typed arrays, as a map of numbers that are no small integers costs ten times as much. Mutable. */

@@ -1,4 +1,4 @@
-import { invariant } from '../common/invariant.js';
+import { InvariantError, invariant } from '../common/invariant.js';
 import { type Genetics, type Genome, type Keyed, toArchs } from './genome.js';
 import { type Encoder, type Guess, makeEncoder } from './guess.js';
 import type { Limits } from './limits.js';
@@ -228,7 +228,7 @@ class BudgetedScorer implements Scorer {
     for (let i = 0; i < count; i++) {
       const { genome, key } = chosen[i]!;
       const score = found[i]!;
-      if (!Number.isFinite(score)) throw new Error(`the objective scored an architecture with ${score}`);
+      if (!Number.isFinite(score)) throw new InvariantError(`the objective scored an architecture with ${score}`);
       this.#scores.set(key, score);
       this.#learned?.learn(genome, score);
       scored.push({ genome, key, score, cost: costs[i]! });

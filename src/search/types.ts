@@ -37,7 +37,10 @@ export interface Objective {
 export interface EncodedObjective {
   /** The encoding's list of resolutions, pixels. */
   readonly resolutions: readonly number[];
-  /** Scores `[n]`: to the bit those of `score`. Of this and of slopes: the rows may be written over once the promise settles. */
+  /**
+   * Scores `[n]`: to the bit those of `score`. Of this and of slopes: rows are lent until the promise settles, neither kept nor transferred, and an
+   * answer is not written over later.
+   */
   score(rows: Float32Array): Promise<Float32Array>;
   /** Derivatives of the score by each feature, `[n, features]`: what a change of the architecture gains, to first order. */
   slopes(rows: Float32Array): Promise<Float32Array>;

@@ -36,7 +36,8 @@ export function withWidths(space: SearchSpace, widthIndices: readonly number[]):
 export function archId(space: SearchSpace, arch: Arch): ArchId {
   const { depths, expandRatios, kernelSizes, resolution, spaceId, widthIndices } = canonicalArch(space, arch);
   // Canonical JSON: members in the order of their names; it leaves out what is undefined. Fronts have hundreds of archs.
-  const text = JSON.stringify({ depths, expandRatios, kernelSizes, resolution, spaceId, widthIndices });
+  const inOrder = { depths, expandRatios, kernelSizes, resolution, spaceId, widthIndices };
+  const text = JSON.stringify(inOrder satisfies Record<keyof Arch, unknown>);
   return sha256(text) as string as ArchId; // the brand means exactly this hash of a canonical arch
 }
 

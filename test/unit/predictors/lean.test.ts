@@ -83,7 +83,10 @@ describe('withoutIdleUnits', () => {
 
   it('keeps a unit where all could go, and layers without hidden ones', () => {
     const rng = makeRng(42);
-    const idle = changed(randomMlp(rng, [FEATURES, 5, 4, 1]), 1, ({ weight }) => weight.data.fill(0));
+    const idle = changed(randomMlp(rng, [FEATURES, 5, 4, 1]), 1, ({ weight, bias }) => {
+      weight.data.fill(0);
+      bias.data.set([0.8, -0.3, 0.4, 0.2]);
+    });
     const before = ensembleOf(idle, randomMlp(rng, [FEATURES, 1]));
     const lean = withoutIdleUnits(before);
     expect(unitsPerLayer(lean)).toEqual([[1, 1, 1], [1]]);

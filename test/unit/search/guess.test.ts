@@ -91,7 +91,7 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
     const { genetics, encoder } = encoderOf(subject);
     const rng = makeRng(61);
     const seen = new Set<string>();
-    let written = new Float32Array(0);
+    let written: Float32Array = new Float32Array(0);
     for (const count of [3, 40, 1, 40, 0, 7, 200]) {
       const genomes = Array.from({ length: count }, () => randomGenome(genetics, rng));
       const archs = genomes.map((genome) => toArch(genetics, genome));
