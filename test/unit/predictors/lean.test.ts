@@ -173,6 +173,31 @@ describe('withShortcuts', () => {
     expect(woken).toBe(Math.floor(60 / wakesEach)); // the rows are what their name says
   });
 
+  it('watches the first hidden layer from the input', async () => {
+    const rng = makeRng(47);
+    const member = changed(randomMlp(rng, [FEATURES, 64, 32, 1]), 0, ({ weight, bias }) => {
+      for (let unit = 8; unit < 64; unit++) {
+        weight.data.set([60, 60], unit * FEATURES);
+        bias.data[unit] = -100; // the first two features alone reach above it
+      }
+    });
+    const before = ensembleOf(member);
+    const quick = await withShortcuts(before, rowsOf(rng, 400, 100));
+    expect(quick.members[0]!.shortcut?.hidden).toBe(0);
+    const rows = rowsOf(rng, 60, 4);
+    const [found, expected] = [await run(quick, 'slopes', rows, 60), await run(before, 'slopes', rows, 60)];
+    const bounds = roundingBounds(before);
+    found.forEach((slope, at) => {
+      expect(Math.abs(slope - expected[at]!), `value ${at}`).toBeLessThan(2 * bounds[at % FEATURES]!);
+    });
+    const woken = inputs(rows).filter((input) =>
+      judge(before, input)
+        .before.slice(8, 64)
+        .some((z) => z > 0),
+    );
+    expect(woken.length).toBe(15);
+  });
+
   it('gives each row the same to the bit, alone or among others', async () => {
     const rng = makeRng(46);
     const quick = await withShortcuts(ensembleOf(resting(rng)), rowsOf(rng, 400, 100));
