@@ -3,7 +3,7 @@
  * The only place that touches the 10,000 test images. Architectures are chosen on the selection images alone: a search by the predictor under each
  * limit, then the best of its front by measured selection accuracy; the test images score what was chosen, once.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -40,7 +40,7 @@ const program = new Command('model-card')
   .option('--command <commands...>', 'the commands that trained it', [])
   .option(
     '--after <card>',
-    'card of the weights that training began with: its commands and runs are quoted before those told here',
+    'card of the weights that training began with: its commands and runs are quoted before those told here; where none are told, those of the card that is there stay',
   )
   .parse();
 const options = program.opts<{
@@ -176,7 +176,11 @@ function trainingOf(path: string): { readonly commands: readonly string[]; reado
   const commands = (head ?? '').split('\n').flatMap((line) => (line.startsWith('    ') ? [line.slice(4)] : []));
   return { commands, runs: runs.map((run) => `${run.trim()}\n`) };
 }
-const before = options.after === undefined ? { commands: [], runs: [] } : trainingOf(options.after);
+const own = join(options.bundle, 'README.md');
+// The same weights described anew were trained as the card says that is there.
+const isTold = options.training.length > 0 || options.command.length > 0 || !existsSync(own);
+const earlier = options.after ?? (isTold ? undefined : own);
+const before = earlier === undefined ? { commands: [], runs: [] } : trainingOf(earlier);
 const commands = [...before.commands, ...options.command];
 const runs = [...before.runs, ...options.training.map((dir, i) => runSection(dir, before.runs.length + i))].join('\n');
 const { quality } = predictor;

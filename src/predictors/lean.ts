@@ -5,7 +5,7 @@ import { encodeArchs } from '../space/encoding.js';
 import { sampleArch } from '../space/sample.js';
 import type { SearchSpace } from '../space/types.js';
 import { type FloatTensor, filled, floats } from '../tensor/tensor.js';
-import { type DenseLayer, ensembleMacs, hiddenModel, type Mlp, type MlpEnsemble, type Shortcut } from './mlp-graph.js';
+import { type DenseLayer, hiddenModel, type Mlp, type MlpEnsemble, macsOf, type Shortcut } from './mlp-graph.js';
 
 /** Weights below this are as good as zero: far below the rounding of a score, and near those that processors take a hundred times as long for. */
 const NEGLIGIBLE = 2 ** -100;
@@ -90,9 +90,9 @@ export function withoutIdleUnits(ensemble: MlpEnsemble): MlpEnsemble {
     let lean = layers.map(({ weight, bias }) => ({ weight: cleaned(weight), bias: cleaned(bias) }));
     let before: number;
     do {
-      before = ensembleMacs({ ...ensemble, members: [{ layers: lean }] });
+      before = macsOf(lean);
       for (let hidden = 0; hidden + 1 < lean.length; hidden++) lean = withoutIdle(lean, hidden);
-    } while (ensembleMacs({ ...ensemble, members: [{ layers: lean }] }) < before); // what fed units that went is read no more
+    } while (macsOf(lean) < before); // what fed units that went is read no more
     return { layers: lean };
   };
   return { ...ensemble, members: ensemble.members.map(leanOf) };
@@ -129,7 +129,6 @@ function look(values: Float32Array, units: number): Seen {
 
 /** The shortcut that saves most; undefined where none is worthwhile. @param hidden values of each hidden layer for the same rows */
 function bestShortcut({ layers }: Mlp, hidden: readonly Float32Array[]): Shortcut | undefined {
-  const macsOf = (some: readonly DenseLayer[]): number => some.reduce((sum, { weight }) => sum + weight.data.length, 0);
   const whole = macsOf(layers);
   let least = WORTHWHILE * whole;
   let best: Shortcut | undefined;

@@ -107,7 +107,8 @@ function addMember(builder: GraphBuilder, member: Mlp, prefix: string, encoding:
   return addShared(builder, member, encoding, { prefix, add });
 }
 
-const macsOf = (layers: readonly DenseLayer[]): number =>
+/** Multiply-adds of one row that goes through some layers. */
+export const macsOf = (layers: readonly DenseLayer[]): number =>
   layers.reduce((sum, { weight }) => sum + weight.data.length, 0);
 
 /** Multiply-adds of one row that goes through all layers. */

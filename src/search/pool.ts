@@ -41,13 +41,8 @@ export function firstWhere(length: number, isPast: (index: number) => boolean): 
 
 /** Whether a front has a point that is as good and costs no more. */
 function isCovered(front: readonly Scored[], { score, cost }: Scored): boolean {
-  let [low, high] = [0, front.length]; // as firstWhere, which takes a closure: this is asked of every architecture
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (front[middle]!.cost > cost) high = middle;
-    else low = middle + 1;
-  }
-  return low > 0 && front[low - 1]!.score >= score; // scores ascend with costs
+  const after = firstWhere(front.length, (index) => front[index]!.cost > cost);
+  return after > 0 && front[after - 1]!.score >= score; // scores ascend with costs
 }
 
 /** What is better has more of it. */

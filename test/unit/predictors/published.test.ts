@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodePredictor } from '../../../src/predictors/file.js';
+import { sampleRows, withoutIdleUnits, withShortcuts } from '../../../src/predictors/lean.js';
+import { ensembleMacs, shortestMacs } from '../../../src/predictors/mlp-graph.js';
 import { type AccuracyPredictor, loadPredictor } from '../../../src/predictors/predictor.js';
 import { type PublishedOptions, readPublishedPredictor } from '../../../src/predictors/published.js';
 import { PUBLISHED_SPACES } from '../../../src/space/published.js';
@@ -175,6 +177,23 @@ describe.skipIf(!existsSync(REFERENCE))('the predictors of the reference data', 
     expect(outputs).toHaveLength(100);
     expect(await largestError(predictor, spaceOf(id), rows, outputs)).toBeLessThan(TOLERANCE);
   });
+
+  it.each([
+    ['official/acc_predictor.pth', 'ofa-mbv3-w1.2', { published: 370_400, lean: 370_400, most: 370_400 }],
+    ['official/ofa_resnet50_acc_predictor.pth', 'ofa-resnet50', { published: 360_400, lean: 22_609, most: 22_609 }],
+    ['search/s2_predictor.pth', 'ofa-mbv3-w1.0', { published: 371_200, lean: 371_200, most: 300_000 }],
+  ])(
+    '%s: the multiply-adds that are left without units that rest',
+    async (file, id, { published, lean: left, most }) => {
+      const space = spaceOf(id);
+      const { tensors } = decodeStateDict(readFileSync(`${REFERENCE}/${file}`), file);
+      const { ensemble, resolutions } = readPublishedPredictor(space, tensors, { where: file });
+      const lean = withoutIdleUnits(ensemble);
+      const quick = await withShortcuts(lean, sampleRows(space, resolutions));
+      expect([ensembleMacs(ensemble), ensembleMacs(lean)]).toEqual([published, left]);
+      expect(shortestMacs(quick)).toBeLessThanOrEqual(most); // the last bits of activations may move a shortcut by a few units
+    },
+  );
 
   it.each([
     ['nas_mbv3', 'ofa-mbv3-w1.0'],
