@@ -25,7 +25,7 @@ export interface SearchMemory {
 const CACHE = join(PACKAGE_ROOT, 'node_modules', '.cache');
 const CHILD = join('bench', 'search-memory-child.ts');
 /** The predictor's thread, which is started by its path. */
-const THREAD = join('src', 'runtime', 'session-worker.ts');
+const THREAD = join('src', 'runtime', 'row-worker.ts');
 
 function node(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: PACKAGE_ROOT, encoding: 'utf8' });

@@ -81,15 +81,13 @@ function metered({ score, encoded }: Objective, space: SearchSpace) {
     ...(encoded && {
       encoded: {
         ...encoded,
-        score: async (rows) => {
-          const scores = await encoded.score(rows);
-          meter.scored += scores.length;
-          return scores;
+        score: (rows) => {
+          meter.scored += rows.length / encodingLength(space, encoded.resolutions);
+          return encoded.score(rows);
         },
-        slopes: async (rows) => {
-          const slopes = await encoded.slopes(rows);
-          meter.slopes += slopes.length / encodingLength(space, encoded.resolutions);
-          return slopes;
+        slopes: (rows) => {
+          meter.slopes += rows.length / encodingLength(space, encoded.resolutions);
+          return encoded.slopes(rows);
         },
       },
     }),

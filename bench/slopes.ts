@@ -54,7 +54,7 @@ async function measure(problem: ReferenceProblem, pairs: number, seed: number) {
   const { best } = await search({ ...asked, evaluations: EVALUATIONS, seed });
   const center = fromArch(genetics, best.arch);
   if (center === undefined) return undefined;
-  const guess = encoder.guess(await objective.encoded.slopes(encoder.rows([center])));
+  const guess = encoder.guess(await objective.encoded.slopes(encoder.rows([center])).take());
   const compare = async (genomes: readonly Genome[]) => {
     const scores = await objective.score([center, ...genomes].map((genome) => toArch(genetics, genome)));
     const gained = genomes.map((_, i) => scale * ((scores[i + 1] ?? Number.NaN) - (scores[0] ?? Number.NaN)));

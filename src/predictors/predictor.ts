@@ -4,20 +4,16 @@ import { conformalLowerQuantile, conformalQuantile, highestConfidence } from '..
 import { BespokeError } from '../common/errors.js';
 import { encodeModel } from '../onnx/codec.js';
 import type { OnnxModel } from '../onnx/ir.js';
-import { createSession, type ModelSession } from '../runtime/session.js';
-import { startSessionThread } from '../runtime/session-thread.js';
-import type { EncodedObjective, Interval, Objective } from '../search/types.js';
+import { type OpenedRows, openRows, type RowModel } from '../runtime/rows.js';
+import { startRowSharing } from '../runtime/shared-rows.js';
+import type { Asked, EncodedObjective, Interval, Objective } from '../search/types.js';
 import { encodeArchs, encodingLength } from '../space/encoding.js';
 import type { Arch, SearchSpace } from '../space/types.js';
-import { floats } from '../tensor/tensor.js';
 import { type PredictorCard, parseCard } from './card.js';
 import { decodePredictor, PREDICTOR_FILES, type PredictorBytes } from './file.js';
 import { sampleRows, withoutIdleUnits, withShortcuts } from './lean.js';
-import { ensembleMacs, ensembleModel, type MlpEnsemble, slopesModel } from './mlp-graph.js';
+import { ensembleMacs, ensembleModel, inputSize, type MlpEnsemble, slopesModel } from './mlp-graph.js';
 import { fractionInterval, type PredictorQuality } from './quality.js';
-
-/** Rows of one run: large enough that a call costs nothing beside it, small enough that its activations stay in the cache. */
-const BATCH = 1024;
 
 /**
  * Multiply-adds of a row from which on a thread of its own pays, counted without units that never change: the published MobileNetV3 predictor has
@@ -25,21 +21,13 @@ const BATCH = 1024;
  */
 const LARGE = 200_000;
 
-/**
- * Of the rows that a predictor on a thread of its own is asked to score, the share that this thread computes: it has so much time to spare while
- * the other computes the rest.
- */
-const OWN_SHARE = 7 / 20;
-/** Fewer rows than this are not shared: a second call would cost more than it saves. */
-const SHARED_FROM = 96;
-
 /** What a predictor computes on. */
 export interface PredictorThreads {
   /** Threads inside an operator, 1 unless told. */
   readonly threads?: number;
   /**
-   * On a thread of its own, so that a search goes on while it computes most of what is asked; else it blocks the event loop. Unless told, where
-   * a row takes so many multiply-adds that it pays. Scores are to the bit the same.
+   * On a thread of its own beside this one, so that a search goes on while it computes; else all on this one. Unless told, where a row takes so
+   * many multiply-adds that it pays. Scores are to the bit the same.
    */
   readonly apart?: boolean;
 }
@@ -110,36 +98,10 @@ function checkResolutions(archs: readonly Arch[], card: PredictorCard): void {
   }
 }
 
-/** Runs a model on rows of an encoding, batch by batch. @returns its only output, all batches in order */
-async function runRows(session: ModelSession, output: string, rows: Float32Array, features: number) {
-  const count = rows.length / features;
-  const parts: Float32Array[] = [];
-  for (let start = 0; start < count; start += BATCH) {
-    const size = Math.min(BATCH, count - start);
-    const encoding = floats([size, features], rows.subarray(start * features, (start + size) * features));
-    const found = await session.run({ encoding });
-    parts.push(found[output]!.data as Float32Array); // the models, built here, have this float32 output
-  }
-  return joined(parts);
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 /** A predictor's models. Mutable: the one of slopes is made when it is first asked for. */
 interface Models {
-  readonly score: ModelSession;
-  /** The same on this thread, where the other is on a thread of its own. */
-  readonly scoreHere: ModelSession | undefined;
-  readonly slopes: () => Promise<ModelSession>;
+  readonly score: OpenedRows;
+  readonly slopes: () => Promise<OpenedRows>;
   readonly release: () => Promise<void>;
 }
 
@@ -152,48 +114,38 @@ async function openModels(
   const needed = withoutIdleUnits(imported);
   const isLarge = ensembleMacs(needed) >= LARGE;
   const ensemble = isLarge ? await withShortcuts(needed, sample()) : needed;
-  const thread = (apart ?? isLarge) ? startSessionThread() : undefined;
-  const create = thread?.createSession ?? createSession;
-  const open = (model: OnnxModel) => create(encodeModel(model), { threads, optimization: 'all' });
-  const model = ensembleModel(ensemble);
-  const openScore = async () => {
-    const score = await open(model);
-    return {
-      score,
-      scoreHere: thread && (await createSession(encodeModel(model), { threads: 1, optimization: 'all' })),
-    };
+  const features = inputSize(ensemble);
+  const sharing = (apart ?? isLarge) ? startRowSharing({ input: features, output: features }) : undefined;
+  const open = async (built: OnnxModel, output: string, columns: number): Promise<OpenedRows> => {
+    const model: RowModel = { bytes: encodeModel(built), input: 'encoding', output, columns };
+    const options = { threads, optimization: 'all' } as const;
+    return sharing === undefined ? openRows(model, features, options) : sharing.open(model, options);
   };
-  const { score, scoreHere } = await openScore().catch(async (error: unknown) => {
-    await thread?.close(); // releases what it holds
+  const score = await open(ensembleModel(ensemble), 'top1', 1).catch(async (error: unknown) => {
+    await sharing?.close();
     throw error;
   });
-  let slopes: Promise<ModelSession> | undefined;
+  let slopes: Promise<OpenedRows> | undefined;
   return {
     score,
-    scoreHere,
     slopes: () => {
-      slopes ??= open(slopesModel(ensemble));
+      slopes ??= open(slopesModel(ensemble), 'slopes', features);
       return slopes;
     },
     release: async () => {
       const madeSlopes = slopes?.catch(() => undefined); // what could not be opened holds nothing
-      // In order, so that what was asked before is answered; each is released, whatever becomes of the others.
-      const released = await Promise.allSettled([score.release(), madeSlopes?.then((session) => session?.release())]);
-      await scoreHere?.release();
-      await thread?.close();
+      // Each is released, whatever becomes of the other.
+      const released = await Promise.allSettled([score.release(), madeSlopes?.then((model) => model?.release())]);
+      await sharing?.close();
       for (const each of released) if (each.status === 'rejected') throw each.reason;
     },
   };
 }
 
-/** Scores rows of an encoding; many are shared with a thread of the predictor's own. Each row's score is the same wherever it is computed. */
-async function scoreRows({ score, scoreHere }: Models, rows: Float32Array, features: number): Promise<Float32Array> {
-  const count = rows.length / features;
-  if (scoreHere === undefined || count < SHARED_FROM) return runRows(score, 'top1', rows, features);
-  const end = features * (count - Math.floor(OWN_SHARE * count));
-  const there = runRows(score, 'top1', rows.subarray(0, end), features); // first: it computes meanwhile
-  const here = runRows(scoreHere, 'top1', rows.subarray(end), features);
-  return joined(await Promise.all([there, here]));
+function askSlopes(models: Models, rows: Float32Array): Asked {
+  const asked = models.slopes().then((model) => model.ask(rows));
+  asked.catch(() => undefined); // whoever takes it is told; perhaps nobody does
+  return { take: async () => (await asked).take() };
 }
 
 function tooConfident(count: number, confidence: number): BespokeError {
@@ -275,16 +227,16 @@ export async function loadPredictor(
   const bytes = typeof source === 'string' ? await readPredictor(source) : source;
   const { card, ensemble } = decodePredictor(bytes, where);
   checkTarget(card, target, where);
-  const { resolutions, features } = card;
+  const { resolutions } = card;
   const models = await openModels(ensemble, threads, () => sampleRows(target.space, resolutions));
   const score = async (archs: readonly Arch[]): Promise<Float32Array> => {
     checkResolutions(archs, card);
-    return scoreRows(models, encodeArchs(target.space, archs, undefined, resolutions), features);
+    return models.score.ask(encodeArchs(target.space, archs, undefined, resolutions)).take();
   };
   const encoded: EncodedObjective = {
     resolutions,
-    score: (rows) => scoreRows(models, rows, features),
-    slopes: async (rows) => runRows(await models.slopes(), 'slopes', rows, features),
+    score: (rows) => models.score.ask(rows),
+    slopes: (rows) => askSlopes(models, rows),
   };
   return {
     spaceId: card.spaceId,

@@ -5,7 +5,7 @@ import { Worker, type WorkerOptions } from 'node:worker_threads';
 /**
  * Starts a module as a worker thread. From source (tests, scripts) it is TypeScript and the thread has to load tsx first; a build has plain
  * JavaScript in its place.
- * @param module its place without an extension, such as `new URL('./session-worker', import.meta.url)`
+ * @param module its place without an extension, such as `new URL('./row-worker', import.meta.url)`
  */
 export function startThread(module: URL, options: WorkerOptions): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`${module.href}.js`), options);

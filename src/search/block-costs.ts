@@ -10,6 +10,8 @@ const TOLERANCE = 1e-9;
 /** A cost that adds up over blocks, as tables that are quick to ask about a genome. */
 export interface BlockCosts {
   of(genome: Genome): number;
+  /** What another value of a depth gene adds: blocks go, or such of the smallest choice come. */
+  depthAdds(genome: Genome, gene: number, value: number): number;
   /** Per resolution what the deepest network of smallest choices costs. */
   readonly bases: readonly number[];
   /** Per resolution and stage what each depth gene's value changes. */
@@ -54,6 +56,19 @@ class TabledCosts implements BlockCosts {
       const end = endOfActive(genetics, genome, stage);
       for (let slot = offsets[stage]!; slot < end; slot++) sum += blocks[slot * choices.count + genome[slot]!]!;
     }
+    return sum;
+  }
+
+  depthAdds(genome: Genome, gene: number, value: number): number {
+    const genetics = this.#genetics;
+    const { choices, slots, offsets, length } = genetics;
+    const { depths, blocks } = this.#tables[genome[length - 1]!]!;
+    const stage = gene - slots; // a stem has no depth where costs add up
+    const [now, lists] = [genome[gene]!, genetics.depths[stage]!];
+    const [from, to] = [offsets[stage]! + lists[now]!, offsets[stage]! + lists[value]!];
+    let sum = depths[stage]![value]! - depths[stage]![now]!;
+    for (let slot = from; slot < to; slot++) sum += blocks[slot * choices.count]!;
+    for (let slot = to; slot < from; slot++) sum -= blocks[slot * choices.count + genome[slot]!]!;
     return sum;
   }
 }

@@ -171,6 +171,21 @@ function addBlockChanges(around: Around, scratch: Scratch): void {
   }
 }
 
+/** Other depths, where every cost adds up over blocks and limits hold for whatever blocks. */
+function addDepthChanges({ genetics, center, guess, limits }: Around, { lists }: Scratch): void {
+  const { slots, depths, values } = genetics;
+  for (let gene = slots; gene < slots + depths.length; gene++) {
+    for (let value = 0; value < values[gene]!; value++) {
+      if (value === center[gene]) continue;
+      const at = append(lists, gene, value);
+      lists.gains[at] = guess.depthGain(center, gene, value);
+      for (let limit = 0; limit < limits.length; limit++) {
+        lists.added[limit]![at] = limits[limit]!.cost.additive!.depthAdds(center, gene, value);
+      }
+    }
+  }
+}
+
 /** Changes of the genes from `from` on, each asked about as a whole genome. */
 function addOtherChanges(
   { genetics, center, guess, limits, allowed }: Around,
@@ -178,16 +193,16 @@ function addOtherChanges(
   from: number,
 ): void {
   const first = lists.count;
-  const here = guess.of(center);
+  const others = genetics.slots + genetics.depths.length; // widths and the resolution, which leave the blocks as they are
+  const here = from < others ? guess.of(center) : 0;
   const isAsked = limits.some(({ cost }) => cost.additive === undefined);
   const made: Genome[] = [];
-  const others = genetics.slots + genetics.depths.length; // widths and the resolution, which leave the blocks as they are
-  const isDepth = (gene: number): boolean => gene >= genetics.slots && gene < others;
-  changed.set(center);
   for (let gene = from; gene < genetics.length; gene++) {
+    const isDepth = gene >= genetics.slots && gene < others;
+    changed.set(center);
     for (let value = 0; value < genetics.values[gene]!; value++) {
       if (value === center[gene]) continue;
-      if (isDepth(gene)) changed.set(center); // the blocks that another depth lacks come back
+      if (isDepth) changed.set(center); // the blocks that another depth lacks come back
       changed[gene] = value;
       if (gene < others && normalize(genetics, changed)[gene] !== value) break; // the gene's slot is inactive
       if (!allowed.every((blocks) => areAllowed(genetics, changed, blocks))) continue;
@@ -199,8 +214,6 @@ function addOtherChanges(
       }
       if (isAsked) made.push(changed.slice());
     }
-    if (isDepth(gene)) changed.set(center);
-    else changed[gene] = center[gene]!;
   }
   if (!isAsked) return;
   limits.forEach(({ cost }, limit) => {
@@ -225,20 +238,19 @@ function leastOfUse({ count, gains }: Lists): number {
 const PLACE_BITS = 12;
 const PLACES = 2 ** PLACE_BITS;
 
-/** Up to so many keys are inserted one by one; more are left to the runtime's own sort of numbers, whose call costs a microsecond. */
-const INSERTED = 40;
+/** Distances of Shell's sort (Ciura 2001): as a rule some hundred keys are sorted, for which the runtime's own sort takes three times as long. */
+const GAPS = [1750, 701, 301, 132, 57, 23, 10, 4, 1] as const;
 
-/** Sorts the first keys of a list, ascending, in place. */
+/** Sorts the first keys of a list, ascending, in place; none equals another. */
 function sortKeys(keys: Float64Array, count: number): void {
-  if (count > INSERTED) {
-    keys.subarray(0, count).sort();
-    return;
-  }
-  for (let next = 1; next < count; next++) {
-    const key = keys[next]!;
-    let at = next;
-    for (; at > 0 && keys[at - 1]! > key; at--) keys[at] = keys[at - 1]!;
-    keys[at] = key;
+  for (let step = 0; step < GAPS.length; step++) {
+    const gap = GAPS[step]!;
+    for (let next = gap; next < count; next++) {
+      const key = keys[next]!;
+      let at = next;
+      for (; at >= gap && keys[at - gap]! > key; at -= gap) keys[at] = keys[at - gap]!;
+      keys[at] = key;
+    }
   }
 }
 
@@ -311,9 +323,16 @@ export function makeLookAround(genetics: Genetics, most: number): LookAround {
     }
     const none = append(scratch.lists, NO_GENE, 0);
     scratch.lists.gains[none] = 0;
-    const isAdditive = limits.every(({ cost }) => cost.additive !== undefined);
-    if (isAdditive) addBlockChanges(around, scratch);
-    addOtherChanges(around, scratch, isAdditive ? genetics.slots : 0);
+    let from = 0;
+    if (limits.every(({ cost }) => cost.additive !== undefined)) {
+      addBlockChanges(around, scratch);
+      from = genetics.slots;
+      if (around.allowed.length === 0) {
+        addDepthChanges(around, scratch);
+        from += genetics.depths.length;
+      }
+    }
+    addOtherChanges(around, scratch, from);
     const isKept = scratch.slack.every((left) => left >= 0);
     sort(scratch, isKept ? leastOfUse(scratch.lists) : Number.NEGATIVE_INFINITY);
     return { center, ...scratch.sorted, slack: scratch.slack };

@@ -1,6 +1,7 @@
 import { withAllowedBlocks } from './block-peaks.js';
 import { crossGenomes, type Genome, type Keyed, keyed, mutateGenome } from './genome.js';
 import type { Guess } from './guess.js';
+import type { KeyTable } from './key-table.js';
 import type { Limit } from './limits.js';
 import { firstWhere } from './pool.js';
 import { ceilingOf, type Run } from './run.js';
@@ -16,16 +17,12 @@ const FRONT_CHANCE = 0.6;
 /** How often such a climb begins at the point that costs more than it may, and not at the one that costs less. */
 const DEARER_CHANCE = 0.5;
 
-interface Peak extends Keyed {
-  readonly score: number;
-}
-
 /** What the climbs of a search share. Mutable. */
 export interface Peaks {
   /** The highest peaks, by descending score. */
-  readonly highest: Peak[];
+  readonly highest: Keyed[];
   /** Keys of genomes that were centers. */
-  readonly visited: Set<number>;
+  readonly visited: KeyTable;
   /** Where the first climbs begin, the last one first. */
   readonly starts: Keyed[];
 }
@@ -36,7 +33,7 @@ export interface Climb {
   center: Keyed | undefined;
   /** The most that it may cost along the front's axis. */
   ceiling: number;
-  best: Peak | undefined;
+  best: Keyed | undefined;
   fruitless: number;
 }
 
@@ -111,20 +108,22 @@ export function propose(run: Run, climb: Climb, guess: Guess): Keyed[] {
 }
 
 /** The best of some genomes that were scored and were no centers yet. */
-function bestOf({ scorer }: Run, { visited }: Peaks, genomes: readonly Keyed[]): Peak | undefined {
+function bestOf({ scorer }: Run, { visited }: Peaks, genomes: readonly Keyed[]): Keyed | undefined {
   let best: Keyed | undefined;
   let highest = Number.NEGATIVE_INFINITY;
   for (const each of genomes) {
-    const score = scorer.scoreOf(each.key);
-    if (score > highest && !visited.has(each.key)) [best, highest] = [each, score]; // NaN is not above anything
+    if (Number.isNaN(each.score)) each.score = scorer.scoreOf(each.key); // another climb may have had it scored
+    if (!(each.score > highest) || visited.placeOf(each.key) >= 0) continue; // NaN is not above anything
+    best = each;
+    highest = each.score;
   }
-  return best && { ...best, score: highest };
+  return best;
 }
 
 /** Moves a climb to the best of what was proposed and scored, or ends it. */
 export function settle(run: Run, peaks: Peaks, climb: Climb, proposed: readonly Keyed[]): void {
   const { highest, visited } = peaks;
-  if (climb.center !== undefined) visited.add(climb.center.key);
+  if (climb.center !== undefined) visited.enter(climb.center.key);
   const next = bestOf(run, peaks, proposed);
   const isHigher = next !== undefined && (climb.best === undefined || next.score > climb.best.score);
   if (isHigher) climb.best = next;

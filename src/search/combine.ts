@@ -1,5 +1,5 @@
 import { type Changes, NO_GENE } from './changes.js';
-import { type Genetics, type Genome, genomeKey, type Keyed, normalize } from './genome.js';
+import { type Genetics, type Genome, genomeKey, Keyed, normalize } from './genome.js';
 
 /** More combinations than asked are kept, as some were scored before or turn out equal. */
 const SPARE = 1.5;
@@ -174,7 +174,7 @@ export function makeCombine(
     for (let rank = 0; rank < ranking.size && made.length < count; rank++) {
       change(genetics, changes, ranking.packed[rank]!, changed);
       const key = genomeKey(genetics, changed);
-      if (!known.isScored(key) && !hasKey(made, key)) made.push({ genome: changed.slice(), key });
+      if (!known.isScored(key) && !hasKey(made, key)) made.push(new Keyed(changed.slice(), key));
     }
     return made;
   };

@@ -153,16 +153,23 @@ export function genomeKey(genetics: Genetics, genome: Genome): number {
   return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }
 
-/** A normalized genome and its key. */
-export interface Keyed {
+/** A normalized genome with its key, so that it is computed once, and what becomes known of it. Mutable: the scorer writes what it was scored with. */
+export class Keyed {
   readonly genome: Genome;
   readonly key: number;
+  /** NaN until it is known that it was scored. */
+  score = Number.NaN;
+  /** Its cost along the front's axis; NaN until this very object was scored. */
+  cost = Number.NaN;
+
+  constructor(genome: Genome, key: number) {
+    this.genome = genome;
+    this.key = key;
+  }
 }
 
-/** A normalized genome with its key, so that it is computed once. */
-export function keyed(genetics: Genetics, genome: Genome): Keyed {
-  return { genome, key: genomeKey(genetics, genome) };
-}
+/** A normalized genome with its key. */
+export const keyed = (genetics: Genetics, genome: Genome): Keyed => new Keyed(genome, genomeKey(genetics, genome));
 
 /** A random genome, every gene uniform. */
 export function randomGenome(genetics: Genetics, rng: Rng): Genome {

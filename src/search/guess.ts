@@ -7,6 +7,8 @@ export interface Guess {
   of(genome: Genome): number;
   /** What a value of a gene after those of blocks and depths adds to that: of a width or the resolution. */
   worth(gene: number, value: number): number;
+  /** What another value of a depth gene is guessed to gain: blocks go, or such of the smallest choice come. */
+  depthGain(genome: Genome, gene: number, value: number): number;
   /** Writes what each choice in an active slot is guessed to gain. @param hasNext whether the slot after it is active in the same stage */
   gains(genome: Genome, slot: number, hasNext: boolean, out: Float64Array): void;
 }
@@ -83,6 +85,25 @@ class SlopesGuess implements Guess {
   worth(gene: number, value: number): number {
     const feature = this.#places.others[gene - this.#genetics.slots]![value]!;
     return feature === NONE ? 0 : this.#slopes[feature]!;
+  }
+
+  depthGain(genome: Genome, gene: number, value: number): number {
+    const slopes = this.#slopes;
+    const { kernels, expands, expandStart, kernelOf, expandOf } = this.#places;
+    const { slots, stemDepths, offsets, depths } = this.#genetics;
+    const index = gene - slots;
+    let sum = this.worth(gene, value) - this.worth(gene, genome[gene]!);
+    if (index < stemDepths) return sum;
+    const first = offsets[index - stemDepths]!;
+    const [from, to] = [first + depths[index]![genome[gene]!]!, first + depths[index]![value]!];
+    for (let slot = from; slot < to; slot++) {
+      sum += slopes[slot * kernels + kernelOf[0]!]! + slopes[expandStart + slot * expands + expandOf[0]!]!;
+    }
+    for (let slot = to; slot < from; slot++) {
+      const choice = genome[slot]!;
+      sum -= slopes[slot * kernels + kernelOf[choice]!]! + slopes[expandStart + slot * expands + expandOf[choice]!]!;
+    }
+    return sum;
   }
 
   gains(genome: Genome, slot: number, _hasNext: boolean, out: Float64Array): void {

@@ -2,6 +2,7 @@ import { nextStep } from '../common/work.js';
 import { begin, type Climb, idleClimb, type Peaks, propose, settle } from './climb.js';
 import { immigrants, scoreFirst } from './first.js';
 import type { Keyed } from './genome.js';
+import { KeyTable } from './key-table.js';
 import { absorb, isOutOfTime, type Run, withKeys } from './run.js';
 import type { AskedGuesses, AskedScores } from './scorer.js';
 
@@ -77,12 +78,12 @@ export async function climbAll(run: Run): Promise<void> {
   const starts = await scoreFirst(run);
   if (pool.best === undefined) return; // nothing is feasible
   const count = Math.max(1, Math.min(CLIMBS, Math.floor(options.evaluations / EVALUATIONS_PER_CLIMB)));
-  const peaks: Peaks = { highest: [], visited: new Set(), starts: starts.slice(-count) };
+  const peaks: Peaks = { highest: [], visited: new KeyTable(), starts: starts.slice(-count) };
   const looks = Math.max(MAX_LOOKS_LEAST, MAX_LOOKS_SHARE * options.evaluations);
   const climbing: Climbing = { run, peaks, fruitless: 0, looks };
   const lanes = Array.from({ length: Math.min(LANES, count) }, (_, lane): Lane => {
     const size = Math.floor((count + lane) / Math.min(LANES, count));
-    const nothing = { chosen: [], found: Promise.resolve(new Float32Array(0)) };
+    const nothing = scorer.ask([]);
     return { climbs: Array.from({ length: size }, idleClimb), proposed: [], waiting: { scores: nothing } };
   });
   const isOver = (): boolean =>

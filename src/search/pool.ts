@@ -1,4 +1,3 @@
-import { paretoFront } from './pareto.js';
 import type { Scored } from './scorer.js';
 
 /** Most candidates on the front; beyond it those that add the least area go. */
@@ -8,7 +7,7 @@ const FRONT_LIMIT = 1_000;
 export interface Pool {
   /** Of the highest merit; undefined before anything was absorbed. */
   readonly best: Scored | undefined;
-  /** By ascending cost, none dominated. */
+  /** By ascending cost, none dominated; what is absorbed later changes it. */
   readonly front: readonly Scored[];
   absorb(scored: readonly Scored[]): void;
 }
@@ -39,10 +38,27 @@ export function firstWhere(length: number, isPast: (index: number) => boolean): 
   return low;
 }
 
-/** Whether a front has a point that is as good and costs no more. */
-function isCovered(front: readonly Scored[], { score, cost }: Scored): boolean {
-  const after = firstWhere(front.length, (index) => front[index]!.cost > cost);
-  return after > 0 && front[after - 1]!.score >= score; // scores ascend with costs
+/** The first of a front that costs more than this; a loop of its own, as every architecture is asked about. */
+function firstDearer(front: readonly Scored[], cost: number): number {
+  let [low, high] = [0, front.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (front[middle]!.cost > cost) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Takes a point into a front, unless another is as good and costs no more; those that it dominates go. */
+function insert(front: Scored[], point: Scored): void {
+  const { score, cost } = point;
+  const after = firstDearer(front, cost);
+  let from = after;
+  if (from > 0 && front[from - 1]!.score >= score) return; // scores ascend with costs
+  if (from > 0 && front[from - 1]!.cost === cost) from--;
+  let to = after;
+  while (to < front.length && front[to]!.score <= score) to++;
+  front.splice(from, to - from, point);
 }
 
 /** What is better has more of it. */
@@ -52,25 +68,22 @@ class SearchPool implements Pool {
   readonly #merit: Merit;
   #highest = Number.NEGATIVE_INFINITY;
   best: Scored | undefined;
-  front: readonly Scored[] = [];
+  front: Scored[] = [];
 
   constructor(merit: Merit) {
     this.#merit = merit;
   }
 
   absorb(scored: readonly Scored[]): void {
-    const better: Scored[] = [];
     for (const each of scored) {
       const merit = this.#merit(each);
       if (this.best === undefined || merit > this.#highest || (merit === this.#highest && each.cost < this.best.cost)) {
         this.best = each;
         this.#highest = merit;
       }
-      if (!isCovered(this.front, each)) better.push(each);
+      insert(this.front, each);
     }
-    if (better.length === 0) return;
-    const grown = paretoFront([...this.front, ...better]);
-    this.front = grown.length > FRONT_LIMIT ? thinned(grown, this.best) : grown;
+    if (this.front.length > FRONT_LIMIT) this.front = thinned(this.front, this.best);
   }
 }
 

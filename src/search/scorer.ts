@@ -1,27 +1,27 @@
 import { InvariantError, invariant } from '../common/invariant.js';
 import { type Genetics, type Genome, type Keyed, toArchs } from './genome.js';
-import { type Encoder, type Guess, makeEncoder } from './guess.js';
+import { type Guess, makeEncoder } from './guess.js';
+import { KeyTable } from './key-table.js';
 import type { Limits } from './limits.js';
-import { makeScoreTable, type ScoreTable } from './score-table.js';
 import { makeSurrogate, type Surrogate } from './surrogate.js';
-import type { Objective } from './types.js';
+import type { Asked, Objective } from './types.js';
 
 /** Evaluations that the slopes around one genome count as: they take a forward and a backward pass. */
 const SLOPES_COUNT_AS = 2;
 /** Evaluations that should be left for each genome whose slopes are asked, else they could not be followed. */
 const LEFT_PER_SLOPES = 6;
+/** Scores that there is room for at first. */
+const FIRST_SCORES = 2 ** 12;
 
-/** A scored, feasible architecture. */
-export interface Scored extends Keyed {
-  readonly score: number;
-  /** Its cost along the front axis. */
-  readonly cost: number;
-}
+/** A scored, feasible architecture: `score` and `cost` are known. */
+export type Scored = Readonly<Keyed>;
 
 /** Genomes whose scores were asked for; {@link Scorer.take} has them, once. */
 export interface AskedScores {
   readonly chosen: readonly Keyed[];
-  readonly found: Promise<Float32Array>;
+  /** Of each its place among all that was looked at. */
+  readonly places: readonly number[];
+  readonly found: Asked;
 }
 
 /** Genomes whose guesses were asked for; {@link Scorer.takeGuesses} has them, once. */
@@ -30,7 +30,7 @@ export interface AskedGuesses {
   readonly around: readonly Keyed[];
   /** Of them those whose slopes were not known, and their slopes. */
   readonly fresh: readonly number[];
-  readonly rows: Promise<readonly Float32Array[]>;
+  readonly slopes: Asked;
 }
 
 /**
@@ -51,7 +51,7 @@ export interface Scorer {
    */
   ask(genomes: readonly Keyed[]): AskedScores;
   /** Waits for scores. @returns those that were scored */
-  take(asked: AskedScores): Promise<Scored[]>;
+  take(asked: AskedScores): Promise<readonly Scored[]>;
   /**
    * Asks what changes of each genome are guessed to gain: by the objective's slopes there, which are asked once for each, else by what was
    * learned from all scores so far.
@@ -62,7 +62,7 @@ export interface Scorer {
   /** Scores genomes whether they meet the constraints or not, and remembers none: to find out what kind of objective it is. */
   probe(genomes: readonly Genome[]): Promise<Float32Array>;
   /** Asks for scores and waits for them. */
-  score(genomes: readonly Keyed[]): Promise<Scored[]>;
+  score(genomes: readonly Keyed[]): Promise<readonly Scored[]>;
   /** Asks for guesses and waits for them. */
   guesses(genomes: readonly Keyed[]): Promise<readonly Guess[]>;
 }
@@ -79,54 +79,49 @@ export interface ScorerParts {
 
 /** How an objective is asked about genomes. */
 interface Port {
-  score(genomes: readonly Genome[]): Promise<Float32Array>;
+  score(genomes: readonly Genome[]): Asked;
   readonly slopes?: SlopesAsked;
 }
 
 /** Slopes of genomes, a row each, and guesses by them. */
 interface SlopesAsked {
-  rows(genomes: readonly Genome[]): Promise<readonly Float32Array[]>;
+  readonly features: number;
+  rows(genomes: readonly Genome[]): Asked;
   guess(row: Float32Array): Guess;
 }
 
-function slopesOf(encoder: Encoder, ask: (rows: Float32Array) => Promise<Float32Array>): SlopesAsked {
-  return {
-    guess: (row) => encoder.guess(row),
-    rows: async (genomes) => {
-      const slopes = await ask(encoder.rows(genomes));
-      const { features } = encoder;
-      return genomes.map((_, i) => slopes.subarray(i * features, (i + 1) * features));
-    },
-  };
+/** What is computed at once, as there is no other way to ask for it; its failure is no concern where a search ends before it is taken. */
+function atOnce(found: Promise<Float32Array>): Asked {
+  found.catch(() => undefined);
+  return { take: () => found };
 }
 
 function portOf({ genetics, objective, withSlopes }: ScorerParts): Port {
   const { encoded } = objective;
   const encoder = encoded && makeEncoder(genetics, encoded.resolutions);
   if (encoded === undefined || encoder === undefined) {
-    return { score: (genomes) => objective.score(toArchs(genetics, genomes)) };
+    return { score: (genomes) => atOnce(objective.score(toArchs(genetics, genomes))) };
   }
   const spare: Float32Array[] = []; // rows that were scored: as many as are asked for at once
-  const score = async (genomes: readonly Genome[]): Promise<Float32Array> => {
+  const score = (genomes: readonly Genome[]): Asked => {
     const rows = encoder.rows(genomes, spare.pop());
-    const scores = await encoded.score(rows);
-    spare.push(new Float32Array(rows.buffer));
-    return scores;
+    const asked = encoded.score(rows);
+    const take = async (): Promise<Float32Array> => {
+      const scores = await asked.take();
+      spare.push(new Float32Array(rows.buffer));
+      return scores;
+    };
+    return { take };
   };
-  return {
-    score,
-    ...(withSlopes ? { slopes: slopesOf(encoder, encoded.slopes) } : {}),
+  const slopes: SlopesAsked = {
+    features: encoder.features,
+    rows: (genomes) => encoded.slopes(encoder.rows(genomes)),
+    guess: (row) => encoder.guess(row),
   };
+  return { score, ...(withSlopes ? { slopes } : {}) };
 }
 
-/** A promise that somebody will wait for, or nobody where a search ends early: then its failure is no concern. */
-function awaited<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
-const NO_SCORES = Promise.resolve(new Float32Array(0));
-const NO_ROWS = Promise.resolve([]);
+const NOTHING = atOnce(Promise.resolve(new Float32Array(0)));
 
 /** Slopes by genome, each asked once. Mutable. */
 class KnownSlopes {
@@ -148,15 +143,16 @@ class KnownSlopes {
     const slopes = this.#slopes;
     const fresh = new Map<number, Genome>();
     for (const { genome, key } of genomes) if (!slopes.has(key) && fresh.size < most) fresh.set(key, genome);
-    const rows = fresh.size === 0 ? NO_ROWS : this.#port.rows([...fresh.values()]);
+    const rows = fresh.size === 0 ? NOTHING : this.#port.rows([...fresh.values()]);
     for (const key of fresh.keys()) slopes.set(key, undefined);
     const end = genomes.findIndex(({ key }) => !slopes.has(key));
-    return { around: genomes.slice(0, end < 0 ? genomes.length : end), fresh: [...fresh.keys()], rows: awaited(rows) };
+    return { around: genomes.slice(0, end < 0 ? genomes.length : end), fresh: [...fresh.keys()], slopes: rows };
   }
 
-  async take({ around, fresh, rows }: AskedGuesses): Promise<readonly Guess[]> {
-    const found = await rows;
-    for (const [i, key] of fresh.entries()) this.#slopes.set(key, found[i]);
+  async take({ around, fresh, slopes }: AskedGuesses): Promise<readonly Guess[]> {
+    const found = await slopes.take();
+    const { features } = this.#port;
+    for (const [i, key] of fresh.entries()) this.#slopes.set(key, found.subarray(i * features, (i + 1) * features));
     return around.map(({ key }) => {
       const row = this.#slopes.get(key);
       invariant(row !== undefined, () => 'slopes were taken before those that were asked earlier');
@@ -178,13 +174,17 @@ class BudgetedScorer implements Scorer {
   /** One of the two is there. */
   readonly #learned: Surrogate | undefined;
   readonly #known: KnownSlopes | undefined;
-  readonly #scores: ScoreTable;
+  /** Where the score of a key is. */
+  readonly #places: KeyTable;
+  /** By place; NaN of what breaks a limit, or is awaited. */
+  #scores: Float64Array;
   #asked = 0;
 
   constructor(parts: ScorerParts) {
     this.#limits = parts.limits;
     this.#budget = parts.budget;
-    this.#scores = makeScoreTable(parts.budget);
+    this.#places = new KeyTable(parts.budget);
+    this.#scores = new Float64Array(FIRST_SCORES).fill(Number.NaN);
     this.#port = portOf(parts);
     const { slopes } = this.#port;
     this.#known = slopes && new KnownSlopes(slopes);
@@ -200,44 +200,57 @@ class BudgetedScorer implements Scorer {
   }
 
   scoreOf(key: number): number {
-    return this.#scores.get(key);
+    const place = this.#places.placeOf(key);
+    return place < 0 ? Number.NaN : this.#scores[place]!;
   }
 
   isScored(key: number): boolean {
-    return !Number.isNaN(this.#scores.get(key));
+    const place = this.#places.placeOf(key);
+    return place >= 0 && !Number.isNaN(this.#scores[place]!);
   }
 
   ask(genomes: readonly Keyed[]): AskedScores {
     const chosen: Keyed[] = [];
+    const places: number[] = [];
     const most = this.remaining;
     for (const each of genomes) {
       if (chosen.length >= most) break;
-      if (!this.#scores.mark(each.key) || !this.#limits.meets(each.genome)) continue;
+      const place = this.#places.enter(each.key);
+      if (place < 0) continue;
+      if (place === this.#scores.length) this.#makeRoom();
+      if (!this.#limits.meets(each.genome)) continue;
       chosen.push(each);
+      places.push(place);
     }
     this.#asked += chosen.length;
-    return { chosen, found: chosen.length === 0 ? NO_SCORES : awaited(this.#port.score(genomesOf(chosen))) };
+    return { chosen, places, found: chosen.length === 0 ? NOTHING : this.#port.score(genomesOf(chosen)) };
   }
 
-  async take({ chosen, found: promise }: AskedScores): Promise<Scored[]> {
-    const found = await promise;
+  async take({ chosen, places, found: asked }: AskedScores): Promise<readonly Scored[]> {
+    const found = await asked.take();
     const count = chosen.length;
     invariant(found.length === count, () => `${count} architectures were scored with ${found.length} numbers`);
     const costs = this.#limits.axis.of(genomesOf(chosen));
-    const scored: Scored[] = [];
     for (let i = 0; i < count; i++) {
-      const { genome, key } = chosen[i]!;
+      const each = chosen[i]!;
       const score = found[i]!;
       if (!Number.isFinite(score)) throw new InvariantError(`the objective scored an architecture with ${score}`);
-      this.#scores.set(key, score);
-      this.#learned?.learn(genome, score);
-      scored.push({ genome, key, score, cost: costs[i]! });
+      this.#scores[places[i]!] = score;
+      this.#learned?.learn(each.genome, score);
+      each.score = score;
+      each.cost = costs[i]!;
     }
-    return scored;
+    return chosen;
+  }
+
+  #makeRoom(): void {
+    const before = this.#scores;
+    this.#scores = new Float64Array(2 * before.length).fill(Number.NaN, before.length);
+    this.#scores.set(before);
   }
 
   askGuesses(around: readonly Keyed[]): AskedGuesses {
-    if (this.#known === undefined) return { around, fresh: [], rows: NO_ROWS };
+    if (this.#known === undefined) return { around, fresh: [], slopes: NOTHING };
     const left = this.remaining;
     const most = left > SLOPES_COUNT_AS ? Math.max(1, Math.floor(left / (SLOPES_COUNT_AS + LEFT_PER_SLOPES))) : 0;
     return this.#known.ask(around, most);
@@ -249,10 +262,10 @@ class BudgetedScorer implements Scorer {
 
   probe(genomes: readonly Genome[]): Promise<Float32Array> {
     this.#asked += genomes.length;
-    return this.#port.score(genomes);
+    return this.#port.score(genomes).take();
   }
 
-  score(genomes: readonly Keyed[]): Promise<Scored[]> {
+  score(genomes: readonly Keyed[]): Promise<readonly Scored[]> {
     return this.take(this.ask(genomes));
   }
 

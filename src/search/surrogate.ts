@@ -1,4 +1,4 @@
-import { endOfActive, type Genetics, type Genome } from './genome.js';
+import { endOfActive, type Genetics, type Genome, normalize } from './genome.js';
 import type { Guess } from './guess.js';
 
 /** Share of an error that one update takes away; below 1, as the objective is not exactly of the surrogate's form. */
@@ -68,24 +68,24 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
     used[row] = at - row * stride;
   };
   const sum = (row: number): number => {
-    const { active, used } = log;
     let total = mean;
-    const end = row * stride + used[row]!;
-    for (let i = row * stride; i < end; i++) total += weights[active[i]!]!;
+    const end = row * stride + log.used[row]!;
+    for (let i = row * stride; i < end; i++) total += weights[log.active[i]!]!;
     return total;
+  };
+  const guess = (genome: Genome): number => {
+    collect(genome, known);
+    return sum(known);
   };
   const update = (row: number): void => {
     const { active, used, scores } = log;
-    const step = (STEP * (scores[row]! - sum(row))) / used[row]!;
-    const end = row * stride + used[row]!;
+    const [step, end] = [(STEP * (scores[row]! - sum(row))) / used[row]!, row * stride + used[row]!];
     for (let i = row * stride; i < end; i++) weights[active[i]!] = weights[active[i]!]! + step;
   };
   return {
-    of: (genome) => {
-      collect(genome, known);
-      return sum(known);
-    },
+    of: guess,
     worth: (gene, value) => weights[gene * geneStride + value]!,
+    depthGain: (genome, gene, value) => guess(normalize(genetics, genome.with(gene, value))) - guess(genome),
     gains: (genome, slot, hasNext, out) => {
       const now = genome[slot]!;
       const own = slot * geneStride;

@@ -33,17 +33,20 @@ export interface Objective {
   readonly encoded?: EncodedObjective;
 }
 
-/** An objective of rows of the space room's `encodeArchs`, `[n, features]`, row-major. Rows must not change before an answer is there. */
+/** An answer that was asked for. It may be on its way; whoever takes it waits for it, and may be made to compute it. */
+export interface Asked {
+  /** @returns what was asked for; it is not written over later */
+  take(): Promise<Float32Array>;
+}
+
+/** An objective of rows of the space room's `encodeArchs`, `[n, features]`, row-major. Rows are lent until the answer is taken. */
 export interface EncodedObjective {
   /** The encoding's list of resolutions, pixels. */
   readonly resolutions: readonly number[];
-  /**
-   * Scores `[n]`: to the bit those of `score`. Of this and of slopes: rows are lent until the promise settles, neither kept nor transferred, and an
-   * answer is not written over later.
-   */
-  score(rows: Float32Array): Promise<Float32Array>;
+  /** Scores `[n]`: to the bit those of `score`. */
+  score(rows: Float32Array): Asked;
   /** Derivatives of the score by each feature, `[n, features]`: what a change of the architecture gains, to first order. */
-  slopes(rows: Float32Array): Promise<Float32Array>;
+  slopes(rows: Float32Array): Asked;
 }
 
 /** A hard upper bound on an additive or other cost; `id` is the request's name of it (`maxMacs`, `maxLatencyMs`). */

@@ -1,14 +1,20 @@
 import { BespokeError } from '../common/errors.js';
 import { sha256 } from '../common/hash.js';
-import { activeSlots, depthLists, slotCount, stemDepths, widthLists } from './slots.js';
+import { activeSlots, depthLists, slotCount, slotsPerStage, stemDepths, widthLists } from './slots.js';
 import type { Arch, ArchId, SearchSpace } from './types.js';
 
 /** Counting works at any resolution from here up, pixels; smaller maps vanish in the strides. */
 const MIN_RESOLUTION = 8;
 
+/** By loops, as fronts have hundreds of archs whose ids are asked for at once. */
 function fillActive(space: SearchSpace, arch: Arch, key: 'kernelSizes' | 'expandRatios'): number[] {
-  const filled = new Array<number>(slotCount(space)).fill(Math.min(...space[key]));
-  for (const { slot } of activeSlots(space, arch)) filled[slot] = arch[key][slot]!;
+  const [before, smallest] = [stemDepths(space), Math.min(...space[key])];
+  const filled: number[] = [];
+  for (let stage = 0; stage < space.stages.length; stage++) {
+    const start = filled.length;
+    const [depth, slots] = [arch.depths[before + stage] ?? 0, slotsPerStage(space.stages[stage]!)];
+    for (let block = 0; block < slots; block++) filled.push(block < depth ? arch[key][start + block]! : smallest);
+  }
   return filled;
 }
 

@@ -33,18 +33,18 @@ describe('a predictor on a thread of its own', () => {
   it('gives to the bit the scores and slopes of one in this thread, also of several questions at once', async () => {
     const { here, apart, archs, rows, encodedHere, encodedApart } = await both();
     const features = rows.length / ROWS;
-    const [scores, slopes] = [await encodedHere.score(rows), await encodedHere.slopes(rows)];
+    const [scores, slopes] = [await encodedHere.score(rows).take(), await encodedHere.slopes(rows).take()];
     const part = rows.subarray(700 * features, 900 * features);
     const found = await Promise.all([
-      encodedApart.slopes(rows),
-      encodedApart.score(part),
+      encodedApart.slopes(rows).take(),
+      encodedApart.score(part).take(),
       apart.score(archs),
-      encodedApart.slopes(part),
-      encodedApart.score(rows),
+      encodedApart.slopes(part).take(),
+      encodedApart.score(rows).take(),
     ]);
     // Buffers of the runs before are written over: longer than this run's, and shorter.
     for (const count of [3, ROWS, 150, 0]) {
-      const again = await encodedApart.slopes(rows.subarray(0, count * features));
+      const again = await encodedApart.slopes(rows.subarray(0, count * features)).take();
       expect(bitsOf(again)).toEqual(bitsOf(slopes.subarray(0, count * features)));
     }
     const expected = [
@@ -62,13 +62,13 @@ describe('a predictor on a thread of its own', () => {
     const { here, apart, archs, rows, encodedHere, encodedApart } = await both();
     const few = archs.slice(0, 200); // enough to be shared between the threads
     const some = rows.subarray(0, (rows.length / ROWS) * 200); // one run: what is left of several would be refused
-    const asked = Promise.all([apart.score(few), encodedApart.slopes(some)]);
+    const asked = Promise.all([apart.score(few), encodedApart.slopes(some).take()]);
     const released = apart.release();
     const [scores, slopes] = await asked;
     await released;
     await apart.release();
     expect(bitsOf(scores)).toEqual(bitsOf(await here.score(few)));
-    expect(bitsOf(slopes)).toEqual(bitsOf(await encodedHere.slopes(some)));
+    expect(bitsOf(slopes)).toEqual(bitsOf(await encodedHere.slopes(some).take()));
     await expect(apart.score(few)).rejects.toThrow('a released session was run');
     await here.release();
   });

@@ -71,13 +71,13 @@ const encodedOf = (predictor: AccuracyPredictor): EncodedObjective => {
 
 /** What an answer is for the rows in batches of a size, each a view into all rows; the first `most` rows. */
 async function inBatches(
-  ask: (rows: Float32Array) => Promise<Float32Array>,
+  ask: EncodedObjective['score'],
   rows: Float32Array,
   { features, size, most }: { readonly features: number; readonly size: number; readonly most: number },
 ): Promise<Float32Array> {
   const parts: Float32Array[] = [];
   for (let at = 0; at < most; at += size) {
-    parts.push(await ask(rows.subarray(at * features, Math.min(most, at + size) * features)));
+    parts.push(await ask(rows.subarray(at * features, Math.min(most, at + size) * features)).take());
   }
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -114,8 +114,8 @@ describe.each([
         const rows = encodeArchs(space, archs, undefined, resolutions);
         const features = rows.length / ROWS;
         const { score, slopes } = encodedOf(predictor);
-        expectedScores ??= await score(rows);
-        expectedSlopes ??= await slopes(rows);
+        expectedScores ??= await score(rows).take();
+        expectedSlopes ??= await slopes(rows).take();
         expect(expectedScores.length).toBe(ROWS);
         expect(new Set(expectedScores).size).toBeGreaterThan(ROWS / 2);
         expect(expectedSlopes.length).toBe(rows.length);
@@ -145,13 +145,13 @@ describe.each([
       const rows = encodeArchs(space, archs, undefined, resolutions);
       const features = rows.length / archs.length;
       const { score, slopes } = encodedOf(predictor);
-      const told = await slopes(rows);
+      const told = await slopes(rows).take();
       const moved = [1 / 32, -1 / 32].map((step) => {
         const copy = rows.slice();
         for (let row = 0; row < archs.length; row++) copy[row * features + ((7 * row) % features)]! += step;
         return copy;
       });
-      const [above, below] = [await score(moved[0]!), await score(moved[1]!)];
+      const [above, below] = [await score(moved[0]!).take(), await score(moved[1]!).take()];
       let [error, size] = [0, 0];
       for (let row = 0; row < archs.length; row++) {
         const slope = told[row * features + ((7 * row) % features)]!;
@@ -186,7 +186,7 @@ describe('a large predictor that is loaded', () => {
     };
     const predictor = await load(1);
     try {
-      const found = await encodedOf(predictor).score(rows);
+      const found = await encodedOf(predictor).score(rows).take();
       expect(differing(found, await scoresOf(ensembleModel(quick)))).toBe(0);
       const whole = await scoresOf(ensembleModel(ensemble));
       expect(differing(found, whole)).toBeGreaterThan(0);

@@ -67,13 +67,16 @@ export function encodedToy(
     },
     encoded: {
       resolutions,
-      score: async (rows) => Float32Array.from(noted(rows, asked.scores), scoreOf),
-      slopes: async (rows) => {
+      score: (rows) => {
+        const scores = Float32Array.from(noted(rows, asked.scores), scoreOf);
+        return { take: async () => scores };
+      },
+      slopes: (rows) => {
         const all = new Float32Array(rows.length);
         noted(rows, asked.slopes).forEach((row, index) => {
           all.set(slopesOf(row), index * features);
         });
-        return all;
+        return { take: async () => all };
       },
     },
   };

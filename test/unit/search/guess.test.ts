@@ -6,6 +6,7 @@ import {
   type Genetics,
   type Genome,
   makeGenetics,
+  normalize,
   randomGenome,
   toArch,
 } from '../../../src/search/genome.js';
@@ -134,6 +135,10 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
         const gain = guess.worth(gene, changed[gene]!) - guess.worth(gene, genome[gene]!);
         expect(gain).toBe(dot(rowOf(subject, genetics, changed), slopes) - here);
       }
+      for (const { gene, changed } of otherDepths(genetics, genome)) {
+        const gain = guess.depthGain(genome, gene, changed[gene]!);
+        expect(gain).toBe(dot(rowOf(subject, genetics, changed), slopes) - here);
+      }
     }
     expect(compared).toBeGreaterThan(50);
   });
@@ -167,6 +172,16 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
   });
 });
 
+/** A genome with each other depth; blocks that come are of the smallest choice. */
+function otherDepths(genetics: Genetics, genome: Genome) {
+  const { slots, depths, values } = genetics;
+  return [...depths.keys()].flatMap((index) => {
+    const gene = slots + index;
+    const others = Array.from({ length: values[gene]! }, (_, value) => value).filter((value) => value !== genome[gene]);
+    return others.map((value) => ({ gene, changed: normalize(genetics, genome.with(gene, value)) }));
+  });
+}
+
 /** A genome with each other value of each gene after those of blocks and depths. */
 function otherChanges({ slots, depths, length, values }: Genetics, genome: Genome) {
   return Array.from({ length: length - slots - depths.length }, (_, index) => slots + depths.length + index).flatMap(
@@ -198,6 +213,9 @@ describe('a surrogate', () => {
         for (const { gene, changed } of otherChanges(genetics, genome)) {
           const gain = surrogate.worth(gene, changed[gene]!) - surrogate.worth(gene, genome[gene]!);
           expect(gain).toBeCloseTo(surrogate.of(changed) - here, 10);
+        }
+        for (const { gene, changed } of otherDepths(genetics, genome)) {
+          expect(surrogate.depthGain(genome, gene, changed[gene]!)).toBeCloseTo(surrogate.of(changed) - here, 10);
         }
       }
       expect(largest).toBeGreaterThan(0.01);

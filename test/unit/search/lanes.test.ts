@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRng } from '../../../src/common/rng.js';
 import type { SearchOptions } from '../../../src/search/result.js';
 import { search } from '../../../src/search/search.js';
-import type { Objective } from '../../../src/search/types.js';
+import type { Asked, EncodedObjective, Objective } from '../../../src/search/types.js';
 import { bundledSpace } from '../space/published-spaces.js';
 import { encodedToy } from './encoded-toy.js';
 import { describeWith, limitOn, makeObjective, toyScore } from './toy-objective.js';
@@ -53,9 +53,22 @@ function delayed(objective: Objective, delay: Delay): Objective {
       await delay();
       return answer;
     };
+  const lateRows =
+    (ask: EncodedObjective['score']): EncodedObjective['score'] =>
+    (rows) =>
+      atOnce(late((asked: Float32Array) => ask(asked).take())(rows));
   const { score, encoded } = objective;
   if (encoded === undefined) return { score: late(score) };
-  return { score: late(score), encoded: { ...encoded, score: late(encoded.score), slopes: late(encoded.slopes) } };
+  return {
+    score: late(score),
+    encoded: { ...encoded, score: lateRows(encoded.score), slopes: lateRows(encoded.slopes) },
+  };
+}
+
+/** An answer that is on its way, taken or not. */
+function atOnce(found: Promise<Float32Array>): Asked {
+  found.catch(() => undefined);
+  return { take: () => found };
 }
 
 describe.each([
@@ -86,7 +99,15 @@ describe.each([
         await delay();
         return ask(asked);
       };
-    const late = encoded && { ...encoded, score: readsLate(encoded.score), slopes: readsLate(encoded.slopes) };
+    const readsRowsLate =
+      (ask: EncodedObjective['score']): EncodedObjective['score'] =>
+      (rows) =>
+        atOnce(readsLate((asked: Float32Array) => ask(asked).take())(rows));
+    const late = encoded && {
+      ...encoded,
+      score: readsRowsLate(encoded.score),
+      slopes: readsRowsLate(encoded.slopes),
+    };
     const objective = { score: readsLate(score), ...(late && { encoded: late }) };
     expect(await search(optionsFor({ objective }))).toEqual(expected);
   });

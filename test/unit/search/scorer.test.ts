@@ -42,7 +42,7 @@ describe('a scorer', () => {
         [center, ...others].map(({ genome }) => toArch(genetics, genome)),
       );
       const features = rows.length / (1 + others.length);
-      const slopes = await toy().encoded.slopes(rows.subarray(0, features));
+      const slopes = await toy().encoded.slopes(rows.subarray(0, features)).take();
       others.forEach((other, at) => {
         let expected = 0;
         for (let i = 0; i < features; i++) expected += slopes[i]! * (rows[(1 + at) * features + i]! - rows[i]!);
