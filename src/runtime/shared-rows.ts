@@ -147,7 +147,8 @@ class TwoThreads implements RowSharing {
   }
 
   async open(model: RowModel, options: SessionOptions): Promise<OpenedRows> {
-    const here = await createSession(model.bytes, options); // refuses what is no model
+    // Refuses what is no model. Threads inside operators are the other session's alone: this thread is one more.
+    const here = await createSession(model.bytes, { ...options, threads: 1 });
     const bytes = model.bytes.slice(); // just what a view shows
     const opened = this.#other.send((id) => ({ id, kind: 'open', model: { ...model, bytes }, options }));
     const session = await opened.catch(async (error: unknown) => {
@@ -222,7 +223,7 @@ class TwoThreads implements RowSharing {
     this.#post();
   }
 
-  /** Computes rows that nobody has begun, the oldest first, until something is finished. */
+  /** Computes rows that nobody has begun, the oldest first, until what is waited for is finished. */
   async #help(isFinished: () => boolean): Promise<void> {
     for (;;) {
       const seen = this.#board.finished;
