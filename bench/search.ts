@@ -70,7 +70,7 @@ async function ownSearch(
   return best.predictedTop1;
 }
 
-/** Counts the architectures that an objective scores and gives slopes of. Its seconds cannot be told apart: lanes wait for it in turn. */
+/** Counts the architectures that an objective is asked to score and to give slopes of. Its seconds cannot be told apart: lanes wait for it in turn. */
 function metered({ score, encoded }: Objective, space: SearchSpace) {
   const meter = { scored: 0, slopes: 0 };
   const objective: Objective = {

@@ -1,4 +1,4 @@
-/** Rows of one batch at most. */
+/** Rows of one batch at most; they are counted in ten bits. */
 export const BATCH_ROWS = 512;
 /** Batches that are on the board at most. */
 const SLOTS = 8;
@@ -9,18 +9,26 @@ const FINISHED = 1;
 const AWAKE = 2;
 const ERRANDS = 3;
 const CLOSING = 4;
-/** Words of each slot, from {@link SLOT_WORDS} on: whose turn it is and the next row, rows, the session, rows that are finished. */
-const SLOT_WORDS = 8;
-const WORDS_PER_SLOT = 4;
+/** The first word of the slots, and those of each. */
+const FIRST_SLOT = 8;
+const WORDS_PER_SLOT = 3;
+const WORDS = FIRST_SLOT + SLOTS * WORDS_PER_SLOT;
+/** What can be claimed, see {@link claimsOf}; the session; rows that are finished. */
 const CLAIMS = 0;
-const ROWS = 1;
-const SESSION = 2;
-const DONE = 3;
+const SESSION = 1;
+const DONE = 2;
 
-/** Bits of the next row in a word of claims; above them are the last bits of the batch's number. */
-const ROW_BITS = 16;
+/** Bits of a number of rows, and of the last of a batch's number. */
+const ROW_BITS = 10;
 const ROW_MASK = 2 ** ROW_BITS - 1;
-const NUMBER_MASK = 2 ** 15 - 1;
+const NUMBER_MASK = 2 ** 11 - 1;
+
+/**
+ * Whose slot it is, its rows and the next of them that nobody has claimed, in one word: so whoever claims rows of a batch that went meanwhile has the word
+ * of a batch that is wholly claimed, or fails to exchange it.
+ */
+const claimsOf = (batch: number, rows: number, next: number): number =>
+  ((batch & NUMBER_MASK) << (2 * ROW_BITS)) | (rows << ROW_BITS) | next;
 
 /** Numbers of a row that goes in, and of the longest that comes out. */
 export interface RowWidths {
@@ -44,8 +52,7 @@ export const sizeOfClaim = (left: number): number => (left < UNDIVIDED ? left : 
 
 /** The memory of a board. */
 export function boardMemory({ input, output }: RowWidths): SharedArrayBuffer {
-  const words = SLOT_WORDS + SLOTS * WORDS_PER_SLOT;
-  return new SharedArrayBuffer(4 * (words + SLOTS * BATCH_ROWS * (input + output)));
+  return new SharedArrayBuffer(4 * (WORDS + SLOTS * BATCH_ROWS * (input + output)));
 }
 
 /**
@@ -59,11 +66,10 @@ export class RowBoard {
   readonly #widths: RowWidths;
 
   constructor(memory: SharedArrayBuffer, widths: RowWidths) {
-    const words = SLOT_WORDS + SLOTS * WORDS_PER_SLOT;
     const inputs = SLOTS * BATCH_ROWS * widths.input;
-    this.#words = new Int32Array(memory, 0, words);
-    this.#inputs = new Float32Array(memory, 4 * words, inputs);
-    this.#outputs = new Float32Array(memory, 4 * (words + inputs));
+    this.#words = new Int32Array(memory, 0, WORDS);
+    this.#inputs = new Float32Array(memory, 4 * WORDS, inputs);
+    this.#outputs = new Float32Array(memory, 4 * (WORDS + inputs));
     this.#widths = widths;
   }
 
@@ -91,11 +97,10 @@ export class RowBoard {
     const number = this.posted;
     const at = this.#slot(number);
     this.#inputs.set(rows, (number % SLOTS) * BATCH_ROWS * this.#widths.input);
-    this.#words[at + ROWS] = rows.length / this.#widths.input;
-    this.#words[at + SESSION] = session;
-    this.#words[at + DONE] = 0;
+    Atomics.store(this.#words, at + SESSION, session);
+    Atomics.store(this.#words, at + DONE, 0);
     // Last of the slot: from here on rows can be claimed.
-    Atomics.store(this.#words, at + CLAIMS, (number & NUMBER_MASK) << ROW_BITS);
+    Atomics.store(this.#words, at + CLAIMS, claimsOf(number, rows.length / this.#widths.input, 0));
     Atomics.add(this.#words, POSTED, 1);
     if (Atomics.exchange(this.#words, AWAKE, 1) === 0) return true;
     Atomics.notify(this.#words, POSTED);
@@ -107,14 +112,11 @@ export class RowBoard {
     const at = this.#slot(batch);
     for (;;) {
       const word = Atomics.load(this.#words, at + CLAIMS);
-      const start = word & ROW_MASK;
-      const left = this.#words[at + ROWS]! - start; // not of this batch where another was posted since: then the exchange below fails
-      if (word >>> ROW_BITS !== (batch & NUMBER_MASK) || left <= 0) return undefined;
-      const count = Math.min(left, sizeOf(left));
-      const session = this.#words[at + SESSION]!;
-      if (Atomics.compareExchange(this.#words, at + CLAIMS, word, word + count) === word) {
-        return { batch, session, start, count };
-      }
+      const [rows, start] = [(word >> ROW_BITS) & ROW_MASK, word & ROW_MASK];
+      if (claimsOf(batch, rows, start) !== word || start === rows) return undefined;
+      const count = Math.min(rows - start, sizeOf(rows - start));
+      if (Atomics.compareExchange(this.#words, at + CLAIMS, word, word + count) !== word) continue;
+      return { batch, session: Atomics.load(this.#words, at + SESSION), start, count };
     }
   }
 
@@ -137,7 +139,7 @@ export class RowBoard {
   /** What a batch gave, `[n, columns]`: a view; undefined while rows are missing. */
   output(batch: number, columns: number): Float32Array | undefined {
     const at = this.#slot(batch);
-    const rows = this.#words[at + ROWS]!;
+    const rows = (Atomics.load(this.#words, at + CLAIMS) >> ROW_BITS) & ROW_MASK;
     if (Atomics.load(this.#words, at + DONE) < rows) return undefined;
     const start = (batch % SLOTS) * BATCH_ROWS * this.#widths.output;
     return this.#outputs.subarray(start, start + rows * columns);
@@ -153,7 +155,7 @@ export class RowBoard {
     Atomics.wait(this.#words, FINISHED, seen, ms);
   }
 
-  /** Blocks until there is more than `posted`, or somebody announces something. @param ms at most. @returns false where that time has passed */
+  /** Blocks until there is more than `posted`, or something is announced meanwhile. @param ms at most. @returns false where that time has passed */
   waitForPosted(posted: number, ms: number): boolean {
     return Atomics.wait(this.#words, POSTED, posted, ms) !== 'timed-out';
   }
@@ -182,6 +184,6 @@ export class RowBoard {
   }
 
   #slot(batch: number): number {
-    return SLOT_WORDS + (batch % SLOTS) * WORDS_PER_SLOT;
+    return FIRST_SLOT + (batch % SLOTS) * WORDS_PER_SLOT;
   }
 }

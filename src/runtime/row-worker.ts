@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toProblem } from '../common/errors.js';
 import { assertNever, invariant } from '../common/invariant.js';
 import { RowBoard, sizeOfClaim } from './row-board.js';
-import { type RowModel, runRows } from './rows.js';
+import { type RowShape, runRows } from './rows.js';
 import { createSession, type ModelSession } from './session.js';
 import type { Errand, ErrandReply, SharingSetup } from './shared-rows.js';
 
@@ -18,12 +18,14 @@ function failure(error: unknown, id?: number): ErrandReply {
 /** The thread's entry: makes sessions, and runs them on the rows of the board while there are any. */
 function serve({ memory, widths }: SharingSetup, port: NonNullable<typeof parentPort>): void {
   const board = new RowBoard(memory, widths);
-  const sessions = new Map<number, { readonly session: ModelSession; readonly model: RowModel }>();
+  const sessions = new Map<number, { readonly session: ModelSession; readonly model: RowShape }>();
   let batch = 0; // the next to look at
   let errands = 0; // that were heard
 
   const computeBatches = async (): Promise<void> => {
-    while (board.errands === errands && !board.isClosing) {
+    while (board.errands <= errands && !board.isClosing) {
+      // what is heard may be announced only now
+
       if (batch === board.posted) {
         if (!board.waitForPosted(batch, IDLE_MS) && board.sleep(batch)) return;
         continue;
@@ -46,16 +48,18 @@ function serve({ memory, widths }: SharingSetup, port: NonNullable<typeof parent
       case 'wake':
         return;
       case 'open':
-        sessions.set(id, { session: await createSession(errand.model.bytes, errand.options), model: errand.model });
+        sessions.set(id, { session: await createSession(errand.bytes, errand.options), model: errand.model });
         break;
       case 'release':
         await sessions.get(errand.session)?.session.release();
         sessions.delete(errand.session);
         break;
       case 'close':
-        for (const { session } of sessions.values()) await session.release();
-        sessions.clear();
-        port.close(); // nothing is left that keeps the thread
+        try {
+          for (const { session } of sessions.values()) await session.release();
+        } finally {
+          port.close(); // nothing is left that keeps the thread
+        }
         return;
       default:
         return assertNever(errand);

@@ -2,12 +2,16 @@ import { invariant } from '../common/invariant.js';
 import { floats } from '../tensor/tensor.js';
 import { createSession, type ModelSession, type SessionOptions } from './session.js';
 
-/** A model from rows to rows: input `[N, width]` and output `[N, columns]`, float32, where no row depends on others. */
-export interface RowModel {
-  readonly bytes: Uint8Array;
+/** What a model makes of rows: input `[N, width]` and output `[N, columns]`, float32, where no row depends on others. */
+export interface RowShape {
   readonly input: string;
   readonly output: string;
   readonly columns: number;
+}
+
+/** Such a model. */
+export interface RowModel extends RowShape {
+  readonly bytes: Uint8Array;
 }
 
 /** What rows give, asked for: it may be on its way, and whoever takes it computes what is not. */
@@ -20,14 +24,14 @@ export interface AskedRows {
 export interface OpenedRows {
   /** Asks for rows `[n, width]`; they must not change before they are taken, or the model is released. */
   ask(rows: Float32Array): AskedRows;
-  /** Frees the native memory, once, after what was asked before. */
+  /** Frees the native memory, once. What was asked has to be taken before; what is not may fail. */
   release(): Promise<void>;
 }
 
 /** Runs a model on rows. */
 export async function runRows(
   session: ModelSession,
-  { input, output }: RowModel,
+  { input, output }: RowShape,
   rows: Float32Array,
   width: number,
 ): Promise<Float32Array> {

@@ -3,21 +3,24 @@ import { BespokeError, type Problem } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
 import { breathe } from '../common/work.js';
 import { BATCH_ROWS, boardMemory, type Claim, RowBoard, type RowWidths, sizeOfClaim } from './row-board.js';
-import { type AskedRows, askedOnce, type OpenedRows, type RowModel, runRows } from './rows.js';
+import { type AskedRows, askedOnce, type OpenedRows, type RowModel, type RowShape, runRows } from './rows.js';
 import { createSession, type ModelSession, type SessionOptions } from './session.js';
 import { startThread } from './thread.js';
 
-/** This thread and one beside it, which share the rows of models. The other keeps no process alive. */
+/**
+ * This thread and one beside it, which share the rows of models. The other keeps no process alive.
+ * Where a run fails in either, for want of memory perhaps, nothing more is shared: all that is asked fails from then on.
+ */
 export interface RowSharing {
   /** @throws BespokeError `invalid-request` if ONNX Runtime refuses the model */
   open(model: RowModel, options: SessionOptions): Promise<OpenedRows>;
-  /** Ends the other thread after the run that it is in; what was asked and not taken fails. Models are released before. */
+  /** Ends the other thread after the run that it is in; shared rows that were not taken fail. Models are released before. */
   close(): Promise<void>;
 }
 
 /** What the other thread is told; messages count up, and a session is named by the message that made it. */
 export type Errand = { readonly id: number } & (
-  | { readonly kind: 'open'; readonly model: RowModel; readonly options: SessionOptions }
+  | { readonly kind: 'open'; readonly bytes: Uint8Array; readonly model: RowShape; readonly options: SessionOptions }
   | { readonly kind: 'release'; readonly session: number }
   | { readonly kind: 'wake' | 'close' }
 );
@@ -56,7 +59,7 @@ interface Piece {
 }
 
 /** A model in both threads. */
-interface OpenModel extends RowModel {
+interface OpenModel extends RowShape {
   readonly session: number;
   readonly here: ModelSession;
 }
@@ -138,6 +141,8 @@ class TwoThreads implements RowSharing {
   readonly #other: OtherThread;
   /** What is asked and not finished, in order; those on the board come first. */
   readonly #pieces: Piece[] = [];
+  /** Runs of this thread that were claimed and are not finished. */
+  #running = 0;
 
   constructor(widths: RowWidths) {
     const memory = boardMemory(widths);
@@ -149,13 +154,15 @@ class TwoThreads implements RowSharing {
   async open(model: RowModel, options: SessionOptions): Promise<OpenedRows> {
     // Refuses what is no model. Threads inside operators are the other session's alone: this thread is one more.
     const here = await createSession(model.bytes, { ...options, threads: 1 });
-    const bytes = model.bytes.slice(); // just what a view shows
-    const opened = this.#other.send((id) => ({ id, kind: 'open', model: { ...model, bytes }, options }));
+    const { input, output, columns } = model;
+    const shape: RowShape = { input, output, columns };
+    const bytes = new Uint8Array(model.bytes); // just what a view shows: `slice()` of a Buffer is another view
+    const opened = this.#other.send((id) => ({ id, kind: 'open', bytes, model: shape, options }));
     const session = await opened.catch(async (error: unknown) => {
       await here.release();
       throw error;
     });
-    const open: OpenModel = { ...model, here, session };
+    const open: OpenModel = { ...shape, here, session };
     let released: Promise<void> | undefined;
     return {
       ask: (rows) => {
@@ -231,7 +238,8 @@ class TwoThreads implements RowSharing {
       if (isFinished()) return;
       if (this.#other.gone !== undefined) throw this.#other.gone;
       if (await this.#computeNext()) continue;
-      this.#board.waitForFinished(seen, WAIT_MS);
+      // A run of this thread begins at its next turn, which a wait would put off: somebody else's, who takes rows at the same time.
+      if (this.#running === 0) this.#board.waitForFinished(seen, WAIT_MS);
       if (this.#board.finished === seen) await breathe(); // the other thread takes long: perhaps it has ended
     }
   }
@@ -250,11 +258,14 @@ class TwoThreads implements RowSharing {
 
   async #compute(claim: Claim, { model, rows: all }: Piece): Promise<void> {
     const rows = all.subarray(claim.start * this.#width, (claim.start + claim.count) * this.#width);
+    this.#running++;
     try {
       this.#board.finish(claim, await runRows(model.here, model, rows, this.#width));
     } catch (error) {
       this.#other.end(error instanceof Error ? error : new Error(String(error))); // its rows will never be finished
       throw error;
+    } finally {
+      this.#running--;
     }
   }
 

@@ -10,7 +10,7 @@ const TOLERANCE = 1e-9;
 /** A cost that adds up over blocks, as tables that are quick to ask about a genome. */
 export interface BlockCosts {
   of(genome: Genome): number;
-  /** What another value of a depth gene adds: blocks go, or such of the smallest choice come. */
+  /** What another value of a depth gene adds: blocks go, or such of the smallest choice come, which the depth's own figure has in it. */
   depthAdds(genome: Genome, gene: number, value: number): number;
   /** Per resolution what the deepest network of smallest choices costs. */
   readonly bases: readonly number[];
@@ -67,7 +67,6 @@ class TabledCosts implements BlockCosts {
     const [now, lists] = [genome[gene]!, genetics.depths[stage]!];
     const [from, to] = [offsets[stage]! + lists[now]!, offsets[stage]! + lists[value]!];
     let sum = depths[stage]![value]! - depths[stage]![now]!;
-    for (let slot = from; slot < to; slot++) sum += blocks[slot * choices.count]!;
     for (let slot = to; slot < from; slot++) sum -= blocks[slot * choices.count + genome[slot]!]!;
     return sum;
   }

@@ -175,10 +175,11 @@ function addBlockChanges(around: Around, scratch: Scratch): void {
 function addDepthChanges({ genetics, center, guess, limits }: Around, { lists }: Scratch): void {
   const { slots, depths, values } = genetics;
   for (let gene = slots; gene < slots + depths.length; gene++) {
+    const here = guess.depthWorth(center, gene, center[gene]!);
     for (let value = 0; value < values[gene]!; value++) {
       if (value === center[gene]) continue;
       const at = append(lists, gene, value);
-      lists.gains[at] = guess.depthGain(center, gene, value);
+      lists.gains[at] = guess.depthWorth(center, gene, value) - here;
       for (let limit = 0; limit < limits.length; limit++) {
         lists.added[limit]![at] = limits[limit]!.cost.additive!.depthAdds(center, gene, value);
       }

@@ -7,8 +7,8 @@ export interface Guess {
   of(genome: Genome): number;
   /** What a value of a gene after those of blocks and depths adds to that: of a width or the resolution. */
   worth(gene: number, value: number): number;
-  /** What another value of a depth gene is guessed to gain: blocks go, or such of the smallest choice come. */
-  depthGain(genome: Genome, gene: number, value: number): number;
+  /** A guess of the score up to another constant where a depth gene has a value: blocks go, or such of the smallest choice come. */
+  depthWorth(genome: Genome, gene: number, value: number): number;
   /** Writes what each choice in an active slot is guessed to gain. @param hasNext whether the slot after it is active in the same stage */
   gains(genome: Genome, slot: number, hasNext: boolean, out: Float64Array): void;
 }
@@ -67,15 +67,12 @@ class SlopesGuess implements Guess {
 
   of(genome: Genome): number {
     const genetics = this.#genetics;
-    const slopes = this.#slopes;
-    const { kernels, expands, expandStart, kernelOf, expandOf } = this.#places;
     const { offsets, slots, length } = genetics;
     let sum = 0;
     for (let stage = 0; stage + 1 < offsets.length; stage++) {
       const end = endOfActive(genetics, genome, stage);
       for (let slot = offsets[stage]!; slot < end; slot++) {
-        const choice = genome[slot]!;
-        sum += slopes[slot * kernels + kernelOf[choice]!]! + slopes[expandStart + slot * expands + expandOf[choice]!]!;
+        sum += this.#blockWorth(slot, genome[slot]!);
       }
     }
     for (let gene = slots; gene < length; gene++) sum += this.worth(gene, genome[gene]!);
@@ -87,22 +84,14 @@ class SlopesGuess implements Guess {
     return feature === NONE ? 0 : this.#slopes[feature]!;
   }
 
-  depthGain(genome: Genome, gene: number, value: number): number {
-    const slopes = this.#slopes;
-    const { kernels, expands, expandStart, kernelOf, expandOf } = this.#places;
+  depthWorth(genome: Genome, gene: number, value: number): number {
     const { slots, stemDepths, offsets, depths } = this.#genetics;
     const index = gene - slots;
-    let sum = this.worth(gene, value) - this.worth(gene, genome[gene]!);
+    let sum = this.worth(gene, value);
     if (index < stemDepths) return sum;
     const first = offsets[index - stemDepths]!;
-    const [from, to] = [first + depths[index]![genome[gene]!]!, first + depths[index]![value]!];
-    for (let slot = from; slot < to; slot++) {
-      sum += slopes[slot * kernels + kernelOf[0]!]! + slopes[expandStart + slot * expands + expandOf[0]!]!;
-    }
-    for (let slot = to; slot < from; slot++) {
-      const choice = genome[slot]!;
-      sum -= slopes[slot * kernels + kernelOf[choice]!]! + slopes[expandStart + slot * expands + expandOf[choice]!]!;
-    }
+    const [now, end] = [first + depths[index]![genome[gene]!]!, first + depths[index]![value]!];
+    for (let slot = first; slot < end; slot++) sum += this.#blockWorth(slot, slot < now ? genome[slot]! : 0);
     return sum;
   }
 
@@ -116,6 +105,13 @@ class SlopesGuess implements Guess {
     for (let choice = 0; choice < count; choice++) {
       out[choice] = slopes[kernel + kernelOf[choice]!]! + slopes[expand + expandOf[choice]!]! - here;
     }
+  }
+
+  /** What a choice of an active slot adds. */
+  #blockWorth(slot: number, choice: number): number {
+    const slopes = this.#slopes;
+    const { kernels, expands, expandStart, kernelOf, expandOf } = this.#places;
+    return slopes[slot * kernels + kernelOf[choice]!]! + slopes[expandStart + slot * expands + expandOf[choice]!]!;
   }
 }
 

@@ -54,7 +54,7 @@ function insert(front: Scored[], point: Scored): void {
   const { score, cost } = point;
   const after = firstDearer(front, cost);
   let from = after;
-  if (from > 0 && front[from - 1]!.score >= score) return; // scores ascend with costs
+  if (from > 0 && !(front[from - 1]!.score < score)) return; // scores ascend with costs
   if (from > 0 && front[from - 1]!.cost === cost) from--;
   let to = after;
   while (to < front.length && front[to]!.score <= score) to++;

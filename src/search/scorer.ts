@@ -10,8 +10,8 @@ import type { Asked, Objective } from './types.js';
 const SLOPES_COUNT_AS = 2;
 /** Evaluations that should be left for each genome whose slopes are asked, else they could not be followed. */
 const LEFT_PER_SLOPES = 6;
-/** Scores that there is room for at first. */
-const FIRST_SCORES = 2 ** 12;
+/** Scores that there is room for at first, at most (1 MiB); as many as are expected, as arrays that grew to them would leave as many behind. */
+const FIRST_SCORES = 2 ** 17;
 
 /** A scored, feasible architecture: `score` and `cost` are known. */
 export type Scored = Readonly<Keyed>;
@@ -184,7 +184,7 @@ class BudgetedScorer implements Scorer {
     this.#limits = parts.limits;
     this.#budget = parts.budget;
     this.#places = new KeyTable(parts.budget);
-    this.#scores = new Float64Array(FIRST_SCORES).fill(Number.NaN);
+    this.#scores = new Float64Array(Math.min(FIRST_SCORES, parts.budget + 1)).fill(Number.NaN);
     this.#port = portOf(parts);
     const { slopes } = this.#port;
     this.#known = slopes && new KnownSlopes(slopes);

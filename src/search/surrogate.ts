@@ -85,7 +85,7 @@ export function makeSurrogate(genetics: Genetics): Surrogate {
   return {
     of: guess,
     worth: (gene, value) => weights[gene * geneStride + value]!,
-    depthGain: (genome, gene, value) => guess(normalize(genetics, genome.with(gene, value))) - guess(genome),
+    depthWorth: (genome, gene, value) => guess(normalize(genetics, genome.with(gene, value))),
     gains: (genome, slot, hasNext, out) => {
       const now = genome[slot]!;
       const own = slot * geneStride;

@@ -33,7 +33,10 @@ export interface Objective {
   readonly encoded?: EncodedObjective;
 }
 
-/** An answer that was asked for. It may be on its way; whoever takes it waits for it, and may be made to compute it. */
+/**
+ * An answer that was asked for. It may be on its way; whoever takes it waits for it, and may be made to compute it: a promise would not tell when
+ * somebody begins to wait. The runtime's `AskedRows` are such, which this room does not know.
+ */
 export interface Asked {
   /** @returns what was asked for; it is not written over later */
   take(): Promise<Float32Array>;

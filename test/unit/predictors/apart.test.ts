@@ -6,7 +6,7 @@ import { sampleArch } from '../../../src/space/sample.js';
 import { loadBundle } from '../../../src/supernet/bundle.js';
 
 const DIR = 'models/fashion-mnist';
-const ROWS = 1_100; // a full batch of 1,024 and a rest
+const ROWS = 1_100; // more than a batch, whether of one thread (1,024) or of two (512)
 
 const bitsOf = ({ buffer, byteOffset, length }: Float32Array): Int32Array => new Int32Array(buffer, byteOffset, length);
 
@@ -42,7 +42,7 @@ describe('a predictor on a thread of its own', () => {
       encodedApart.slopes(part).take(),
       encodedApart.score(rows).take(),
     ]);
-    // Buffers of the runs before are written over: longer than this run's, and shorter.
+    // Longer ones than before, and shorter.
     for (const count of [3, ROWS, 150, 0]) {
       const again = await encodedApart.slopes(rows.subarray(0, count * features)).take();
       expect(bitsOf(again)).toEqual(bitsOf(slopes.subarray(0, count * features)));
@@ -61,7 +61,7 @@ describe('a predictor on a thread of its own', () => {
   it('answers what was asked before it is released, which may be twice, and nothing afterwards', async () => {
     const { here, apart, archs, rows, encodedHere, encodedApart } = await both();
     const few = archs.slice(0, 200); // enough to be shared between the threads
-    const some = rows.subarray(0, (rows.length / ROWS) * 200); // one run: what is left of several would be refused
+    const some = rows.subarray(0, (rows.length / ROWS) * 200);
     const asked = Promise.all([apart.score(few), encodedApart.slopes(some).take()]);
     const released = apart.release();
     const [scores, slopes] = await asked;

@@ -136,7 +136,7 @@ describe.each(SUBJECTS)('an encoder of %s', (_, subject) => {
         expect(gain).toBe(dot(rowOf(subject, genetics, changed), slopes) - here);
       }
       for (const { gene, changed } of otherDepths(genetics, genome)) {
-        const gain = guess.depthGain(genome, gene, changed[gene]!);
+        const gain = guess.depthWorth(genome, gene, changed[gene]!) - guess.depthWorth(genome, gene, genome[gene]!);
         expect(gain).toBe(dot(rowOf(subject, genetics, changed), slopes) - here);
       }
     }
@@ -215,7 +215,8 @@ describe('a surrogate', () => {
           expect(gain).toBeCloseTo(surrogate.of(changed) - here, 10);
         }
         for (const { gene, changed } of otherDepths(genetics, genome)) {
-          expect(surrogate.depthGain(genome, gene, changed[gene]!)).toBeCloseTo(surrogate.of(changed) - here, 10);
+          const [there, now] = [changed, genome].map((each) => surrogate.depthWorth(genome, gene, each[gene]!));
+          expect(there! - now!).toBeCloseTo(surrogate.of(changed) - here, 10);
         }
       }
       expect(largest).toBeGreaterThan(0.01);

@@ -33,13 +33,17 @@ describe('the pool of a search', () => {
   });
 
   it('keeps a thousand points at most, the ends and the best among them', () => {
-    const pool = makePool(({ score }) => score);
+    // What is best lies inside, where it adds least: close to the one before, which is put out of the way by nothing else.
+    const pool = makePool(({ score, cost }) => (cost === 700.001 ? 2 : score));
     const points = Array.from({ length: 1_500 }, (_, i) => point(i, i / 1_500, i));
+    const best = point(2_000, 700.000001 / 1_500, 700.001);
     for (let start = 0; start < 1_500; start += 100) pool.absorb(points.slice(start, start + 100));
+    pool.absorb([best, point(2_001, 2, 2_000)]);
     expect(pool.front.length).toBe(1_000);
     expect(pool.front[0]!.key).toBe(0);
-    expect(pool.front.at(-1)!.key).toBe(1_499);
-    expect(pool.best!.key).toBe(1_499);
+    expect(pool.front.at(-1)!.key).toBe(2_001);
+    expect(pool.best!.key).toBe(2_000);
+    expect(pool.front).toContain(best);
     const costs = pool.front.map(({ cost }) => cost);
     expect(costs).toEqual([...costs].sort((a, b) => a - b));
   });
