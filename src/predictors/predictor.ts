@@ -118,7 +118,7 @@ async function openModels(
   const sharing = (apart ?? isLarge) ? startRowSharing({ input: features, output: features }) : undefined;
   const open = async (built: OnnxModel, output: string, columns: number): Promise<OpenedRows> => {
     const model: RowModel = { bytes: encodeModel(built), input: 'encoding', output, columns };
-    const options = { threads, optimization: 'all' } as const;
+    const options = { threads, optimization: 'all', memoryPattern: false } as const; // a pattern for each number of rows
     return sharing === undefined ? openRows(model, features, options) : sharing.open(model, options);
   };
   const score = await open(ensembleModel(ensemble), 'top1', 1).catch(async (error: unknown) => {
