@@ -21,6 +21,7 @@ function serve({ memory, widths }: SharingSetup, port: NonNullable<typeof parent
   const sessions = new Map<number, { readonly session: ModelSession; readonly model: RowShape }>();
   let batch = 0; // the next to look at
   let errands = 0; // that were heard
+  let woken = 0; // the number of the last message to wake, until it is answered; what it is about may be done before it is heard
 
   const computeBatches = async (): Promise<void> => {
     while (board.errands <= errands && !board.isClosing) {
@@ -46,6 +47,7 @@ function serve({ memory, widths }: SharingSetup, port: NonNullable<typeof parent
     const { id } = errand;
     switch (errand.kind) {
       case 'wake':
+        woken = id;
         return;
       case 'open':
         sessions.set(id, { session: await createSession(errand.bytes, errand.options), model: errand.model });
@@ -73,6 +75,9 @@ function serve({ memory, widths }: SharingSetup, port: NonNullable<typeof parent
       if (errand.kind !== 'wake') errands++;
       await run(errand).catch((error: unknown) => port.postMessage(failure(error, errand.id)));
       if (board.isAwake) await computeBatches().catch((error: unknown) => port.postMessage(failure(error)));
+      if (board.isAwake || woken === 0) return;
+      port.postMessage({ kind: 'asleep', id: woken } satisfies ErrandReply);
+      woken = 0;
     });
   });
 }

@@ -8,7 +8,7 @@ import { createSession, type ModelSession, type SessionOptions } from './session
 import { startThread } from './thread.js';
 
 /**
- * This thread and one beside it, which share the rows of models. The other keeps no process alive.
+ * This thread and one beside it, which share the rows of models. The other keeps no process alive but while it computes.
  * Where a run fails in either, for want of memory perhaps, nothing more is shared: all that is asked fails from then on.
  */
 export interface RowSharing {
@@ -34,8 +34,8 @@ export interface Failure {
   readonly stack: string;
 }
 
-/** Its answers to `open` and `release`. */
-export type ErrandReply = { readonly kind: 'done'; readonly id: number } | Failure;
+/** Its answers: to `open` and `release` that it is done, and to the last `wake` that it lies down. */
+export type ErrandReply = { readonly kind: 'done' | 'asleep'; readonly id: number } | Failure;
 
 /** What the other thread is started with. */
 export interface SharingSetup {
@@ -76,6 +76,8 @@ class OtherThread {
   readonly #exited: Promise<void>;
   readonly #pending = new Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>();
   #last = 0;
+  /** The number of the message that woke it; 0 while it sleeps. */
+  #woken = 0;
   /** Why it is of no use any more. */
   gone: Error | undefined;
 
@@ -102,8 +104,11 @@ class OtherThread {
     return id;
   }
 
+  /** Wakes it, and keeps the process until it sleeps: one that ended in the middle of a run would be brought down. */
   wake(): void {
-    this.#thread.postMessage({ id: ++this.#last, kind: 'wake' } satisfies Errand);
+    this.#woken = ++this.#last;
+    this.#thread.postMessage({ id: this.#woken, kind: 'wake' } satisfies Errand);
+    this.#thread.ref();
   }
 
   end(reason: Error): void {
@@ -129,7 +134,8 @@ class OtherThread {
     }
     const asked = this.#pending.get(reply.id!);
     this.#pending.delete(reply.id!);
-    if (this.#pending.size === 0) this.#thread.unref();
+    if (reply.kind === 'asleep' && reply.id === this.#woken) this.#woken = 0;
+    if (this.#pending.size === 0 && this.#woken === 0) this.#thread.unref();
     if (reply.kind === 'failed') asked?.reject(errorOf(reply));
     else asked?.resolve();
   }

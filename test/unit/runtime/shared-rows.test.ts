@@ -220,26 +220,52 @@ describe('the thread beside this one', () => {
     await wrong.close();
   });
 
-  // A process: seconds on a busy machine.
+  // Processes: seconds on a busy machine.
   it('does not keep a process alive that forgot to close it, and does what was taken first', {
     timeout: 60_000,
   }, () => {
     const code = `
-      const { startRowSharing } = await import('./src/runtime/shared-rows.js');
-      const sharing = startRowSharing({ input: ${WIDTH}, output: ${COLUMNS} });
-      const bytes = Buffer.from(process.env.MODEL, 'base64');
-      sharing.open({ bytes, input: 'x', output: 'y', columns: ${COLUMNS} }, { threads: 1, optimization: 'all' })
-        .then(async (model) => console.log((await model.ask(new Float32Array(300 * ${WIDTH})).take()).length));`;
-    const { status, stdout, signal } = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '--eval', code],
-      {
-        env: { ...process.env, MODEL: Buffer.from(dense(21).bytes).toString('base64') },
-        encoding: 'utf8',
-        timeout: 50_000,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-    expect({ status, signal, stdout: stdout.trim() }).toEqual({ status: 0, signal: null, stdout: `${300 * COLUMNS}` });
+      sharing.open({ bytes: chain(1), input: 'x', output: 'y', columns: WIDTH }, options)
+        .then(async (model) => console.log((await model.ask(new Float32Array(300 * WIDTH)).take()).length));`;
+    expect(runAlone(code)).toEqual({ status: 0, signal: null, stdout: `${300 * CHAIN_WIDTH}` });
+  });
+
+  it('keeps a process alive in the middle of a run, though nobody takes it', { timeout: 60_000 }, () => {
+    const code = `
+      sharing.open({ bytes: chain(8), input: 'x', output: 'y', columns: WIDTH }, options).then(async (model) => {
+        for (let asked = 0; asked < 3; asked++) model.ask(new Float32Array(500 * WIDTH));
+        await breathe();
+        console.log('left');
+      });`;
+    expect(runAlone(code)).toEqual({ status: 0, signal: null, stdout: 'left' });
   });
 });
+
+const CHAIN_WIDTH = 1_000;
+
+/** Runs code in a process of its own, which has a model of as many dense layers as it likes. */
+function runAlone(code: string) {
+  const begin = `
+    const WIDTH = ${CHAIN_WIDTH};
+    const options = { threads: 1, optimization: 'disabled' };
+    const { startRowSharing } = await import('./src/runtime/shared-rows.js');
+    const { breathe } = await import('./src/common/work.js');
+    const { GraphBuilder } = await import('./src/onnx/builder.js');
+    const { encodeModel } = await import('./src/onnx/codec.js');
+    const { filled } = await import('./src/tensor/tensor.js');
+    const sharing = startRowSharing({ input: WIDTH, output: WIDTH });
+    const chain = (layers) => {
+      const graph = new GraphBuilder('chain');
+      const weight = graph.initializer('weight', filled([WIDTH, WIDTH], 0.001));
+      let x = graph.input('x', 'float32', ['N', WIDTH]);
+      for (let layer = 0; layer < layers; layer++) x = graph.node('MatMul', [x, weight]);
+      graph.output(graph.node('Identity', [x], { name: 'y' }), 'float32', ['N', WIDTH]);
+      return encodeModel(graph.model());
+    };`;
+  const { status, stdout, signal } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '--eval', begin + code],
+    { encoding: 'utf8', timeout: 50_000, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  return { status, signal, stdout: stdout.trim() };
+}
