@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BespokeError } from '../../../src/common/errors.js';
 import { makeRng } from '../../../src/common/rng.js';
 import { completeTable, distinctBlocks, measuredResolutions } from '../../../src/hardware/blocks.js';
 import { calibrateDrift } from '../../../src/hardware/drift.js';
@@ -86,13 +87,25 @@ describe('blocks', () => {
   });
 });
 
+/** The shortest profile; a machine that was too busy for it, as beside other tests, is measured longer. */
+async function profileAsSoonAsQuiet(): Promise<MeasuredProfile> {
+  for (const seconds of [0, 2, 5]) {
+    try {
+      return await profileLocalCpu(space, { seed: 1, seconds });
+    } catch (error) {
+      if (!(error instanceof BespokeError && error.code === 'no-latency-data')) throw error;
+    }
+  }
+  return profileLocalCpu(space, { seed: 1, seconds: 10 });
+}
+
 describe('the profile of this machine', () => {
   let dir: string;
   let profile: MeasuredProfile;
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'profiles-'));
-    profile = await profileLocalCpu(space, { seed: 1, seconds: 0 });
-  });
+    profile = await profileAsSoonAsQuiet();
+  }, 60_000);
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
   it('covers the space, with errors on networks that were not fitted', () => {
