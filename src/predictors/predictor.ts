@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Asked } from '../common/asked.js';
 import { conformalLowerQuantile, conformalQuantile, highestConfidence } from '../common/conformal.js';
 import { BespokeError } from '../common/errors.js';
 import { encodeModel } from '../onnx/codec.js';
 import type { OnnxModel } from '../onnx/ir.js';
 import { type OpenedRows, openRows, type RowModel } from '../runtime/rows.js';
 import { startRowSharing } from '../runtime/shared-rows.js';
-import type { Asked, EncodedObjective, Interval, Objective } from '../search/types.js';
+import type { EncodedObjective, Interval, Objective } from '../search/types.js';
 import { encodeArchs, encodingLength } from '../space/encoding.js';
 import type { Arch, SearchSpace } from '../space/types.js';
 import { type PredictorCard, parseCard } from './card.js';

@@ -1,3 +1,4 @@
+import { type Asked, askedOnce } from '../common/asked.js';
 import { invariant } from '../common/invariant.js';
 import { floats } from '../tensor/tensor.js';
 import { createSession, type ModelSession, type SessionOptions } from './session.js';
@@ -14,16 +15,10 @@ export interface RowModel extends RowShape {
   readonly bytes: Uint8Array;
 }
 
-/** What rows give, asked for: it may be on its way, and whoever takes it computes what is not. */
-export interface AskedRows {
-  /** Waits for all rows. @returns `[n, columns]`; the same whenever it is called again */
-  take(): Promise<Float32Array>;
-}
-
 /** A model that runs on rows. */
 export interface OpenedRows {
   /** Asks for rows `[n, width]`; they must not change before they are taken, or the model is released. */
-  ask(rows: Float32Array): AskedRows;
+  ask(rows: Float32Array): Asked;
   /** Frees the native memory, once. What was asked has to be taken before; what is not may fail. */
   release(): Promise<void>;
 }
@@ -66,17 +61,6 @@ export async function openRows(model: RowModel, width: number, options: SessionO
     release: () => {
       isReleased = true;
       return session.release();
-    },
-  };
-}
-
-/** What is computed when it is first taken. */
-export function askedOnce(compute: () => Promise<Float32Array>): AskedRows {
-  let taken: Promise<Float32Array> | undefined;
-  return {
-    take: () => {
-      taken ??= compute();
-      return taken;
     },
   };
 }

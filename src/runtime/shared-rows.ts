@@ -1,9 +1,10 @@
 import type { Worker } from 'node:worker_threads';
+import { type Asked, askedOnce } from '../common/asked.js';
 import { BespokeError, type Problem } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
 import { breathe } from '../common/work.js';
 import { BATCH_ROWS, boardMemory, type Claim, RowBoard, type RowWidths, sizeOfClaim } from './row-board.js';
-import { type AskedRows, askedOnce, type OpenedRows, type RowModel, type RowShape, runRows } from './rows.js';
+import { type OpenedRows, type RowModel, type RowShape, runRows } from './rows.js';
 import { createSession, type ModelSession, type SessionOptions } from './session.js';
 import { startThread } from './thread.js';
 
@@ -186,7 +187,7 @@ class TwoThreads implements RowSharing {
     return this.#other.close();
   }
 
-  #ask(model: OpenModel, rows: Float32Array): AskedRows {
+  #ask(model: OpenModel, rows: Float32Array): Asked {
     const count = rows.length / this.#width;
     invariant(Number.isInteger(count), () => `${rows.length} numbers are no rows of ${this.#width}`);
     const found = new Float32Array(count * model.columns);

@@ -38,21 +38,10 @@ export function firstWhere(length: number, isPast: (index: number) => boolean): 
   return low;
 }
 
-/** The first of a front that costs more than this; a loop of its own, as every architecture is asked about. */
-function firstDearer(front: readonly Scored[], cost: number): number {
-  let [low, high] = [0, front.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (front[middle]!.cost > cost) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
 /** Takes a point into a front, unless another is as good and costs no more; those that it dominates go. */
 function insert(front: Scored[], point: Scored): void {
   const { score, cost } = point;
-  const after = firstDearer(front, cost);
+  const after = firstWhere(front.length, (index) => front[index]!.cost > cost);
   let from = after;
   if (from > 0 && !(front[from - 1]!.score < score)) return; // scores ascend with costs
   if (from > 0 && front[from - 1]!.cost === cost) from--;

@@ -1,10 +1,11 @@
+import { type Asked, askedAtOnce } from '../common/asked.js';
 import { InvariantError, invariant } from '../common/invariant.js';
 import { type Genetics, type Genome, type Keyed, toArchs } from './genome.js';
 import { type Guess, makeEncoder } from './guess.js';
 import { KeyTable } from './key-table.js';
 import type { Limits } from './limits.js';
 import { makeSurrogate, type Surrogate } from './surrogate.js';
-import type { Asked, Objective } from './types.js';
+import type { Objective } from './types.js';
 
 /** Evaluations that the slopes around one genome count as: they take a forward and a backward pass. */
 const SLOPES_COUNT_AS = 2;
@@ -90,17 +91,11 @@ interface SlopesAsked {
   guess(row: Float32Array): Guess;
 }
 
-/** What is computed at once, as there is no other way to ask for it; its failure is no concern where a search ends before it is taken. */
-function atOnce(found: Promise<Float32Array>): Asked {
-  found.catch(() => undefined);
-  return { take: () => found };
-}
-
 function portOf({ genetics, objective, withSlopes }: ScorerParts): Port {
   const { encoded } = objective;
   const encoder = encoded && makeEncoder(genetics, encoded.resolutions);
   if (encoded === undefined || encoder === undefined) {
-    return { score: (genomes) => atOnce(objective.score(toArchs(genetics, genomes))) };
+    return { score: (genomes) => askedAtOnce(objective.score(toArchs(genetics, genomes))) };
   }
   const spare: Float32Array[] = []; // rows that were scored: as many as are asked for at once
   const score = (genomes: readonly Genome[]): Asked => {
@@ -121,7 +116,7 @@ function portOf({ genetics, objective, withSlopes }: ScorerParts): Port {
   return { score, ...(withSlopes ? { slopes } : {}) };
 }
 
-const NOTHING = atOnce(Promise.resolve(new Float32Array(0)));
+const NOTHING = askedAtOnce(Promise.resolve(new Float32Array(0)));
 
 /** Slopes by genome, each asked once. Mutable. */
 class KnownSlopes {

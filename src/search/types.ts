@@ -1,3 +1,4 @@
+import type { Asked } from '../common/asked.js';
 import type { Arch, ArchId } from '../space/types.js';
 
 export type { LatencyStatistic } from '../common/latency-statistic.js';
@@ -31,15 +32,6 @@ export interface Objective {
   score(archs: readonly Arch[]): Promise<Float32Array>;
   /** The same as a function of the encoding, where it is one that has slopes. */
   readonly encoded?: EncodedObjective;
-}
-
-/**
- * An answer that was asked for. It may be on its way; whoever takes it waits for it, and may be made to compute it: a promise would not tell when
- * somebody begins to wait. The runtime's `AskedRows` are such, which this room does not know.
- */
-export interface Asked {
-  /** @returns what was asked for; it is not written over later */
-  take(): Promise<Float32Array>;
 }
 
 /** An objective of rows of the space room's `encodeArchs`, `[n, features]`, row-major. Rows are lent until the answer is taken. */

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { askedAtOnce } from '../../../src/common/asked.js';
 import { makeRng } from '../../../src/common/rng.js';
 import type { SearchOptions } from '../../../src/search/result.js';
 import { search } from '../../../src/search/search.js';
-import type { Asked, EncodedObjective, Objective } from '../../../src/search/types.js';
+import type { EncodedObjective, Objective } from '../../../src/search/types.js';
 import { bundledSpace } from '../space/published-spaces.js';
 import { encodedToy } from './encoded-toy.js';
 import { describeWith, limitOn, makeObjective, toyScore } from './toy-objective.js';
@@ -56,19 +57,13 @@ function delayed(objective: Objective, delay: Delay): Objective {
   const lateRows =
     (ask: EncodedObjective['score']): EncodedObjective['score'] =>
     (rows) =>
-      atOnce(late((asked: Float32Array) => ask(asked).take())(rows));
+      askedAtOnce(late((asked: Float32Array) => ask(asked).take())(rows));
   const { score, encoded } = objective;
   if (encoded === undefined) return { score: late(score) };
   return {
     score: late(score),
     encoded: { ...encoded, score: lateRows(encoded.score), slopes: lateRows(encoded.slopes) },
   };
-}
-
-/** An answer that is on its way, taken or not. */
-function atOnce(found: Promise<Float32Array>): Asked {
-  found.catch(() => undefined);
-  return { take: () => found };
 }
 
 describe.each([
@@ -102,7 +97,7 @@ describe.each([
     const readsRowsLate =
       (ask: EncodedObjective['score']): EncodedObjective['score'] =>
       (rows) =>
-        atOnce(readsLate((asked: Float32Array) => ask(asked).take())(rows));
+        askedAtOnce(readsLate((asked: Float32Array) => ask(asked).take())(rows));
     const late = encoded && {
       ...encoded,
       score: readsRowsLate(encoded.score),
