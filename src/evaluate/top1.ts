@@ -81,32 +81,68 @@ function argMax(logits: Float32Array, offset: number, classes: number): number {
   return best;
 }
 
+/** What is classified at once, and how: see {@link correctGuesses}. */
+export type GuessOptions = Pick<Top1Options, 'batch' | keyof Steps> & {
+  /** Images per run that the model is fixed to; undefined: any. */
+  readonly fixedBatch?: number | undefined;
+};
+
+/** Runs prepared images through a network, some at a time, and shows the logits of each image: `classes` numbers from `offset`. */
+async function forEachImage(
+  session: ModelSession,
+  images: FloatTensor,
+  options: GuessOptions,
+  show: (image: number, logits: Float32Array, offset: number, classes: number) => void,
+): Promise<void> {
+  const [count = 0] = images.dims;
+  const batch = options.batch ?? DEFAULT_BATCH;
+  for (let from = 0; from < count; from += batch) {
+    await nextStep(options);
+    const to = Math.min(from + batch, count);
+    const logits = await runDelivered(session, imagesBetween(images, from, to), options.fixedBatch);
+    const classes = logits.length / (to - from);
+    for (let i = from; i < to; i++) show(i, logits, (i - from) * classes, classes);
+  }
+}
+
 /**
  * Classifies prepared images and compares with their labels.
  * @param images float32 `[N, C, H, W]`
  * @param labels class of each image
- * @param options `fixedBatch`: images per run that the model is fixed to; undefined: any
  * @returns per image 1 if the first guess is right, else 0
  */
 export async function correctGuesses(
   session: ModelSession,
   images: FloatTensor,
   labels: ArrayLike<number>,
-  options: Pick<Top1Options, 'batch' | keyof Steps> & { readonly fixedBatch?: number | undefined } = {},
+  options: GuessOptions = {},
 ): Promise<Uint8Array> {
-  const [count = 0] = images.dims;
-  const batch = options.batch ?? DEFAULT_BATCH;
-  const correct = new Uint8Array(count);
-  for (let from = 0; from < count; from += batch) {
-    await nextStep(options);
-    const to = Math.min(from + batch, count);
-    const logits = await runDelivered(session, imagesBetween(images, from, to), options.fixedBatch);
-    const classes = logits.length / (to - from);
-    for (let i = from; i < to; i++) {
-      correct[i] = argMax(logits, (i - from) * classes, classes) === labels[i] ? 1 : 0;
-    }
-  }
+  const correct = new Uint8Array(images.dims[0] ?? 0);
+  await forEachImage(session, images, options, (i, logits, offset, classes) => {
+    correct[i] = argMax(logits, offset, classes) === labels[i] ? 1 : 0;
+  });
   return correct;
+}
+
+/**
+ * By how much the label's class leads each prepared image: its logit minus the highest of the others, above 0 where the guess is right.
+ * @param images float32 `[N, C, H, W]`
+ * @param labels class of each image
+ * @returns per image; NaN where a logit is not a number
+ */
+export async function labelLeads(
+  session: ModelSession,
+  images: FloatTensor,
+  labels: ArrayLike<number>,
+  options: GuessOptions = {},
+): Promise<Float64Array> {
+  const leads = new Float64Array(images.dims[0] ?? 0);
+  await forEachImage(session, images, options, (i, logits, offset, classes) => {
+    let rival = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < classes; c++) if (c !== labels[i]) rival = Math.max(rival, logits[offset + c]!);
+    leads[i] = (logits[offset + labels[i]!] ?? Number.NaN) - rival;
+  });
+  return leads;
 }
 
 /**

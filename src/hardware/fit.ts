@@ -1,28 +1,7 @@
 import { invariant } from '../common/invariant.js';
+import { solvePositiveDefinite } from '../common/linear-system.js';
 import { kendallTau } from '../common/rank-correlation.js';
 import type { HoldoutErrors } from './types.js';
-
-/** Solves the symmetric positive definite system `a x = b` by Cholesky's method; `a` is row-major and is overwritten. */
-function solve(a: Float64Array, b: Float64Array): Float64Array {
-  const n = b.length;
-  for (let j = 0; j < n; j++) {
-    for (let i = j; i < n; i++) {
-      let sum = a[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
-      a[i * n + j] = i === j ? Math.sqrt(sum) : sum / a[j * n + j]!;
-    }
-  }
-  const x = Float64Array.from(b);
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) x[i]! -= a[i * n + k]! * x[k]!;
-    x[i]! /= a[i * n + i]!;
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) x[i]! -= a[k * n + i]! * x[k]!;
-    x[i]! /= a[i * n + i]!;
-  }
-  return x;
-}
 
 /** Keeps the fit defined where features depend on each other; far below the noise of a measured time. */
 const RIDGE = 1e-9;
@@ -48,7 +27,7 @@ export function fitRelative(rows: readonly (readonly number[])[], y: readonly nu
     }
   });
   for (let j = 0; j < n; j++) normal[j * n + j]! += RIDGE * rows.length;
-  return Array.from(solve(normal, right), (c, j) => c / sizes[j]!);
+  return Array.from(solvePositiveDefinite(normal, right), (c, j) => c / sizes[j]!);
 }
 
 /** Errors of predictions on held-out networks, in percent of the measured value. */

@@ -79,7 +79,7 @@ export async function collectAccuracies(options: CollectOptions): Promise<number
   const calibrationImages = Math.min(options.calibrationImages ?? DEFAULT_CALIBRATION_IMAGES, calibration.count);
   const counts = { images, calibrationImages, calibrationBatch: CALIBRATION_BATCH };
   const { space, sha256 } = supernet;
-  const file = await openLabels(options.outFile, { schema: 1, spaceId: space.id, weightsSha256: sha256, ...counts });
+  const file = await openLabels(options.outFile, { schema: 2, spaceId: space.id, weightsSha256: sha256, ...counts });
   const known = new Set(file.rows.map(({ archId }) => archId));
   const listed = listArchs(space, options.count, options.seed);
   const waiting = listed.filter(({ archId }) => !known.has(archId)).reverse();

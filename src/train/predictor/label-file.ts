@@ -7,7 +7,8 @@ import type { ArchLabel } from './label.js';
 
 /** The first line of a label file: what its labels hold for. A run resumes only a file with the same header. */
 export interface LabelHeader {
-  readonly schema: 1;
+  /** 1 had no soft top-1. */
+  readonly schema: 2;
   readonly spaceId: string;
   readonly weightsSha256: string;
   /** Label images per architecture. */
@@ -31,29 +32,37 @@ function refuse(path: string, detail: string, cause?: unknown): never {
   throw new BespokeError('invalid-request', `the label file "${path}" cannot be used: ${detail}`, {}, cause);
 }
 
+const SCHEMA = 2;
+
 function isHeader(value: unknown): value is LabelHeader {
   if (typeof value !== 'object' || value === null) return false;
   const numbers = ['images', 'calibrationImages', 'calibrationBatch'].map((name) => Reflect.get(value, name));
   return (
-    Reflect.get(value, 'schema') === 1 &&
+    Reflect.get(value, 'schema') === SCHEMA &&
     typeof Reflect.get(value, 'spaceId') === 'string' &&
     typeof Reflect.get(value, 'weightsSha256') === 'string' &&
     numbers.every(Number.isSafeInteger)
   );
 }
 
+const isOlder = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Reflect.get(value, 'schema') === 1 &&
+  Reflect.has(value, 'weightsSha256');
+
 const isFraction = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1;
+
+const isPair = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(isFraction);
 
 function isRow(value: unknown): value is LabelRow {
   if (typeof value !== 'object' || value === null) return false;
-  const halves: unknown = Reflect.get(value, 'halves');
   return (
     typeof Reflect.get(value, 'archId') === 'string' &&
     typeof Reflect.get(value, 'arch') === 'object' &&
     isFraction(Reflect.get(value, 'top1')) &&
-    Array.isArray(halves) &&
-    halves.length === 2 &&
-    halves.every(isFraction)
+    isPair(Reflect.get(value, 'halves')) &&
+    isPair(Reflect.get(value, 'soft'))
   );
 }
 
@@ -71,6 +80,12 @@ const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf('\n'
 function parseText(path: string, text: string): LabelFile {
   const [first = '', ...lines] = wholeLines(text).split('\n').slice(0, -1);
   const header = parseLine(path, first, 1);
+  if (isOlder(header)) {
+    refuse(
+      path,
+      `its labels are of schema 1, without soft top-1; move it away, and sub-networks are measured again as schema ${SCHEMA} has them`,
+    );
+  }
   if (!isHeader(header)) refuse(path, 'line 1 is not the header of a label file');
   const rows = lines.map((line, i) => {
     const row = parseLine(path, line, i + 2);

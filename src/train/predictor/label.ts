@@ -1,7 +1,7 @@
 import { makeRng, shuffled } from '../../common/rng.js';
 import { prepareImages } from '../../data/prepare-images.js';
 import { calibrateBatchNorm, calibrationInput } from '../../evaluate/calibrate.js';
-import { correctGuesses } from '../../evaluate/top1.js';
+import { labelLeads } from '../../evaluate/top1.js';
 import { createSession } from '../../runtime/session.js';
 import { lower } from '../../space/lower.js';
 import type { Arch } from '../../space/types.js';
@@ -17,6 +17,11 @@ export interface ArchLabel {
   readonly top1: number;
   /** On each of two random halves of them, the same halves for every architecture. */
   readonly halves: readonly [number, number];
+  /**
+   * Soft top-1 on the same halves: the mean over images of p / (p + q), p the probability of the image's class, q that of its strongest rival. Top-1
+   * counts an image by whether this is above one half; here a narrow guess counts as one, which differs less between one set of images and another.
+   */
+  readonly soft: readonly [number, number];
 }
 
 /** What labels are measured with. */
@@ -35,6 +40,8 @@ const HALVES_SEED = 17;
 
 /** Images per run of the folded network: few enough that activations stay in the cache. */
 const BATCH = 25;
+
+const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 export interface Labeler {
   label(arch: Arch): Promise<ArchLabel>;
@@ -56,7 +63,11 @@ export function makeLabeler(setting: LabelSetting): Labeler {
     prepared.set(resolution, made);
     return made;
   };
-  const share = (correct: Uint8Array): number => correct.reduce((sum, one) => sum + one, 0) / correct.length;
+  /** Mean on each half. */
+  const onHalves = (values: Float64Array): readonly [number, number] => [
+    mean(values.subarray(0, middle)),
+    mean(values.subarray(middle)),
+  ];
   return {
     label: async (arch) => {
       const at = preparedAt(arch.resolution);
@@ -66,9 +77,11 @@ export function makeLabeler(setting: LabelSetting): Labeler {
       const { model } = extractSubnet(bundle, subnet, statistics);
       const session = await createSession(model, { threads: 1, optimization: 'all' });
       try {
-        const correct = await correctGuesses(session, at.images, labels, { batch: BATCH });
-        const halves = [share(correct.subarray(0, middle)), share(correct.subarray(middle))] as const;
-        return { top1: share(correct), halves };
+        const leads = await labelLeads(session, at.images, labels, { batch: BATCH });
+        const correct = leads.map((lead) => (lead > 0 ? 1 : 0));
+        // p / (p + q) of two logits is the logistic function of their difference.
+        const soft = leads.map((lead) => 1 / (1 + Math.exp(-lead)));
+        return { top1: mean(correct), halves: onHalves(correct), soft: onHalves(soft) };
       } finally {
         await session.release();
       }

@@ -10,6 +10,7 @@ import { createSession } from '../../runtime/session.js';
 import { encodeArchs, encodingLength } from '../../space/encoding.js';
 import type { SearchSpace } from '../../space/types.js';
 import { floats } from '../../tensor/tensor.js';
+import { expectedTop1 } from './expected-top1.js';
 import type { LabelFile, LabelRow } from './label-file.js';
 import { DEFAULT_MLP_OPTIONS, type MlpOptions, trainMlp } from './mlp.js';
 
@@ -17,6 +18,8 @@ export interface TrainPredictorOptions extends WorkOptions {
   /** Splits the labels, starts the weights. */
   readonly seed: number;
   readonly mlp?: Partial<MlpOptions>;
+  /** What it learns: top-1 as expected on other images ({@link expectedTop1}), unless told, or as measured on the label images. */
+  readonly targets?: 'expected' | 'measured';
 }
 
 export interface TrainedPredictor {
@@ -30,7 +33,12 @@ function heldOutCount(labels: number): number {
   return Math.min(labels >> 1, Math.max(300, Math.round(0.15 * labels)));
 }
 
-async function predict(ensemble: MlpEnsemble, inputs: Float32Array, features: number): Promise<Float32Array> {
+/** Top-1 that an ensemble predicts, one per row. @param inputs encodings, row-major `[rows, features]` */
+export async function predictTop1(
+  ensemble: MlpEnsemble,
+  inputs: Float32Array,
+  features: number,
+): Promise<Float32Array> {
   const session = await createSession(encodeModel(ensembleModel(ensemble)), { threads: 1, optimization: 'all' });
   try {
     const { top1 } = await session.run({ encoding: floats([inputs.length / features, features], inputs) });
@@ -40,9 +48,31 @@ async function predict(ensemble: MlpEnsemble, inputs: Float32Array, features: nu
   }
 }
 
+const encodeRows = (space: SearchSpace, rows: readonly LabelRow[], resolutions: readonly number[]): Float32Array =>
+  encodeArchs(
+    space,
+    rows.map(({ arch }) => arch),
+    undefined,
+    resolutions,
+  );
+
+/** The ensemble alone, of all labels given. @param resolutions the predictor's list, pixels; with that of every label */
+export async function trainEnsemble(
+  space: SearchSpace,
+  rows: readonly LabelRow[],
+  resolutions: readonly number[],
+  options: TrainPredictorOptions,
+): Promise<MlpEnsemble> {
+  const inputs = encodeRows(space, rows, resolutions);
+  const targets =
+    options.targets === 'measured' ? Float64Array.from(rows, ({ top1 }) => top1) : expectedTop1(rows, inputs);
+  const mlp = { ...DEFAULT_MLP_OPTIONS, seed: options.seed, ...options.mlp };
+  return trainMlp({ inputs, targets, features: encodingLength(space, resolutions) }, mlp, options);
+}
+
 /**
  * Trains an accuracy predictor on labels and states its quality on architectures that it has not seen.
- * The held-out ones are never trained on, not even in the end: they give the intervals.
+ * The held-out ones are never trained on, not even in the end: they give the intervals, and are told by top-1 as measured.
  * @throws BespokeError `invalid-request` if the labels are of another space or fewer than 20
  */
 export async function trainPredictor(
@@ -63,17 +93,8 @@ export async function trainPredictor(
   const seen = new Set(train.map(({ arch }) => arch.resolution));
   const resolutions = space.resolutions.filter((resolution) => seen.has(resolution));
   const features = encodingLength(space, resolutions);
-  const encode = (list: readonly LabelRow[]): Float32Array =>
-    encodeArchs(
-      space,
-      list.map(({ arch }) => arch),
-      undefined,
-      resolutions,
-    );
-  const data = { inputs: encode(train), targets: Float64Array.from(train, ({ top1 }) => top1), features };
-  const mlp = { ...DEFAULT_MLP_OPTIONS, seed: options.seed, ...options.mlp };
-  const ensemble = await trainMlp(data, mlp, options);
-  const predicted = await predict(ensemble, encode(held), features);
+  const ensemble = await trainEnsemble(space, train, resolutions, options);
+  const predicted = await predictTop1(ensemble, encodeRows(space, held, resolutions), features);
   const quality = predictorQuality(predicted, {
     top1: held.map(({ top1 }) => top1),
     halves: [held.map(({ halves }) => halves[0]), held.map(({ halves }) => halves[1])],

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { measureTop1, readModelInput } from '../../../src/evaluate/top1.js';
+import { correctGuesses, labelLeads, measureTop1, readModelInput } from '../../../src/evaluate/top1.js';
 import { GraphBuilder, ints } from '../../../src/onnx/builder.js';
 import { encodeModel } from '../../../src/onnx/codec.js';
+import { createSession } from '../../../src/runtime/session.js';
 import { floats } from '../../../src/tensor/tensor.js';
 
 const input = {
@@ -52,6 +53,26 @@ describe('measured top-1', () => {
       3 / 5,
       12,
     );
+  });
+
+  it('tells by how much the label leads its strongest rival, above 0 where the guess is right', async () => {
+    const session = await createSession(model, { threads: 1, optimization: 'all' });
+    try {
+      // Flat images of mean m have the logits [m, -m, 1].
+      const means = [2, -3, 0.5, 2, Number.NaN];
+      const images = floats(
+        [5, 1, 4, 4],
+        Float32Array.from({ length: 80 }, (_, i) => means[i >> 4]!),
+      );
+      const labels = [0, 1, 0, 2, 0];
+      const leads = await labelLeads(session, images, labels, { batch: 2 });
+      expect([...leads]).toEqual([1, 2, -0.5, -1, Number.NaN]);
+      expect(Array.from(leads, (lead) => (lead > 0 ? 1 : 0))).toEqual([
+        ...(await correctGuesses(session, images, labels)),
+      ]);
+    } finally {
+      await session.release();
+    }
   });
 
   it('asks before each batch whether it may go on', async () => {

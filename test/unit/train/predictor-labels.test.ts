@@ -13,7 +13,7 @@ import { tinySpace } from '../../helpers/supernets.js';
 
 const space = tinySpace();
 const header: LabelHeader = {
-  schema: 1,
+  schema: 2,
   spaceId: space.id,
   weightsSha256: 'a'.repeat(64),
   images: 3000,
@@ -67,7 +67,7 @@ function labelOf(
   const depth = arch.depths.reduce((sum, d) => sum + d, 0);
   const kernels = arch.kernelSizes.reduce((sum, k) => sum + k, 0);
   const top1 = 0.8 + 0.005 * depth + 0.001 * kernels + (arch.resolution === 15 ? 0.01 : 0);
-  return { archId: id, arch, top1, halves: [top1 + noise, top1 - noise] };
+  return { archId: id, arch, top1, halves: [top1 + noise, top1 - noise], soft: [top1 - 0.03, top1 - 0.02] };
 }
 
 describe('a label file', () => {
@@ -102,6 +102,13 @@ describe('a label file', () => {
     await expect(readLabels(path)).rejects.toThrow(/not the header/);
     writeFileSync(path, `${JSON.stringify(header)}\n{"archId": "x"}\n`);
     await expect(readLabels(path)).rejects.toMatchObject({ code: 'invalid-request' });
+  });
+
+  it('says what to do with labels of the schema before', async () => {
+    writeFileSync(path, `${JSON.stringify({ ...header, schema: 1 })}\n`);
+    const before = 'of schema 1, without soft top-1; move it away';
+    await expect(readLabels(path)).rejects.toThrow(before);
+    await expect(openLabels(path, header)).rejects.toThrow(before);
   });
 });
 
