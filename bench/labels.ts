@@ -5,21 +5,23 @@
  *
  *   npm run bench:labels -- [--labels FILE] [--held N] [--data DIR] [--models DIR] [--seed N] [--quick] [--json]
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { kendallTau, pearson } from '../src/common/rank-correlation.js';
+import { BespokeError } from '../src/common/errors.js';
+import { kendallTau } from '../src/common/rank-correlation.js';
 import { makeRng, shuffled } from '../src/common/rng.js';
-import { DEBIAN_FASHION_MNIST_DIR } from '../src/data/fashion-mnist.js';
-import { tauCeiling } from '../src/predictors/quality.js';
-import { encodeArchs, encodingLength } from '../src/space/encoding.js';
+import type { Progress } from '../src/common/work.js';
+import { findFashionMnist } from '../src/data/fashion-mnist.js';
+import { reliabilityOf, tauCeiling } from '../src/predictors/quality.js';
+import { encodingLength } from '../src/space/encoding.js';
+import type { SearchSpace } from '../src/space/types.js';
 import { loadBundle } from '../src/supernet/bundle.js';
 import type { Bundle } from '../src/supernet/types.js';
 import { collectAccuracies } from '../src/train/predictor/collect.js';
 import { expectedTop1 } from '../src/train/predictor/expected-top1.js';
 import { type ArchLabel, makeLabeler } from '../src/train/predictor/label.js';
 import { type LabelFile, type LabelRow, readLabels } from '../src/train/predictor/label-file.js';
-import { predictTop1, trainEnsemble } from '../src/train/predictor/train.js';
+import { encodeRows, predictTop1, trainEnsemble } from '../src/train/predictor/train.js';
 import {
   type BenchOptions,
   type BenchResult,
@@ -28,6 +30,7 @@ import {
   MODELS_OPTION,
   modelDirsOf,
   note,
+  openDataDir,
   row,
   runBench,
 } from './harness.js';
@@ -52,23 +55,20 @@ function worthOf(figures: ArrayLike<number>, other: readonly number[]): Worth {
   return { kendallTau: kendallTau(figures, other), rmsePoints: 100 * rmse };
 }
 
-/** The file's labels, or new ones. */
+/** The labels of a file that is there, as it is; or new ones, kept where a file is named. */
 async function labelsFor(bundleDir: string, options: BenchOptions, count: number, images: number): Promise<LabelFile> {
-  const { labels, data = DEBIAN_FASHION_MNIST_DIR } = options.given;
-  const folder = labels === undefined ? mkdtempSync(join(tmpdir(), 'bench-labels-')) : undefined;
-  const outFile = labels ?? join(folder!, 'labels.jsonl');
-  try {
-    const onProgress = ({ done, total, note: left }: { done: number; total: number; note?: string }): void => {
-      if (done % 100 === 0 || done === total) note(`${done} of ${total} labeled, ${left}`);
-    };
-    await collectAccuracies({
-      ...{ bundleDir, dataDir: data, outFile, count, images, workers: 2, seed: 1 },
-      onProgress,
-    });
-    return await readLabels(outFile);
-  } finally {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  }
+  const { labels: path, data } = options.given;
+  if (path !== undefined && existsSync(path)) return readLabels(path);
+  const folder = path === undefined ? openDataDir(undefined) : undefined;
+  const outFile = path ?? join(folder!.dir, 'labels.jsonl');
+  const onProgress = ({ done, total, note: left }: Progress): void => {
+    if (done % 100 === 0 || done === total) note(`${done} of ${total} labeled, ${left}`);
+  };
+  const dataDir = data ?? findFashionMnist([]);
+  await collectAccuracies({ bundleDir, dataDir, outFile, count, images, workers: 2, seed: 1, onProgress });
+  const made = await readLabels(outFile);
+  folder?.remove();
+  return made;
 }
 
 /** Top-1 on images that no label was measured on. */
@@ -86,61 +86,75 @@ async function onOtherImages(bundle: Bundle, rows: readonly LabelRow[], images: 
 
 const TARGETS = ['measured', 'expected'] as const;
 
+interface PredictorWorth extends Worth {
+  readonly labels: number;
+  readonly targets: (typeof TARGETS)[number];
+}
+
+/** Predictors of the first labels of a list, at each number of them and of both targets, told by the held-out architectures. */
+async function predictorsOf(
+  space: SearchSpace,
+  train: readonly LabelRow[],
+  held: readonly LabelRow[],
+  other: readonly number[],
+  options: { readonly sizes: readonly number[]; readonly members: number; readonly seed: number },
+): Promise<PredictorWorth[]> {
+  const { resolutions } = space;
+  const inputs = encodeRows(space, held, resolutions);
+  const found: PredictorWorth[] = [];
+  for (const size of new Set(options.sizes.map((each) => Math.min(each, train.length)))) {
+    for (const targets of TARGETS) {
+      const training = { seed: options.seed, targets, mlp: { members: options.members } };
+      const ensemble = await trainEnsemble(space, train.slice(0, size), resolutions, training);
+      const predicted = await predictTop1(ensemble, inputs, encodingLength(space, resolutions));
+      found.push({ labels: size, targets, ...worthOf(predicted, other) });
+      note(`predictor of ${size} labels, top-1 as ${targets}`);
+    }
+  }
+  return found;
+}
+
+const text = ({ kendallTau: tau, rmsePoints }: Worth): string =>
+  `tau ${tau.toFixed(3)}, error ${rmsePoints.toFixed(3)} points`;
+
 async function run(options: BenchOptions): Promise<BenchResult> {
   const settings = options.isQuick ? SETTINGS.quick : SETTINGS.full;
   const heldCount = countOption(options, 'held', settings.held);
   const dir = findBundleDir(modelDirsOf(options.given.models));
   const bundle = await loadBundle(dir);
-  const { space } = bundle.supernet;
-  const { rows } = await labelsFor(dir, options, settings.labels, settings.images);
+  const { space, sha256 } = bundle.supernet;
+  const { header, rows } = await labelsFor(dir, options, settings.labels, settings.images);
+  if (header.weightsSha256 !== sha256 || heldCount < 2 || heldCount >= rows.length) {
+    const given = `${heldCount} of ${rows.length} labels of the weights ${header.weightsSha256}`;
+    throw new BespokeError(
+      'invalid-request',
+      `2 labels or more and not all are held out, of the weights ${sha256}; given are ${given}`,
+    );
+  }
   const order = shuffled(rows, makeRng(options.seed).fork('held'));
   const held = order.slice(0, heldCount);
-  const train = order.slice(heldCount);
   const others = await onOtherImages(bundle, held, settings.otherImages);
   const other = others.map(({ top1 }) => top1);
-  const r = pearson(
+  const reliability = reliabilityOf(
     others.map(({ halves }) => halves[0]),
     others.map(({ halves }) => halves[1]),
   );
-  const reliability = (2 * r) / (1 + r);
-
-  const resolutions = space.resolutions;
-  const encodingOf = (list: readonly LabelRow[]): Float32Array =>
-    encodeArchs(
-      space,
-      list.map(({ arch }) => arch),
-      undefined,
-      resolutions,
-    );
-  // The held-out ones' own labels; the fit of the expected ones sees label images alone.
-  const expected = expectedTop1(order, encodingOf(order)).subarray(0, heldCount);
-  const labels = {
-    measured: worthOf(
-      held.map(({ top1 }) => top1),
-      other,
-    ),
-    expected: worthOf(expected, other),
-  };
-  const sizes = [...new Set(settings.sizes.map((size) => Math.min(size, train.length)))];
-  const inputs = encodingOf(held);
-  const predictors: (Worth & { readonly labels: number; readonly targets: (typeof TARGETS)[number] })[] = [];
-  for (const size of sizes) {
-    for (const targets of TARGETS) {
-      const training = { seed: options.seed, targets, mlp: { members: settings.members } };
-      const ensemble = await trainEnsemble(space, train.slice(0, size), resolutions, training);
-      const predicted = await predictTop1(ensemble, inputs, encodingLength(space, resolutions));
-      predictors.push({ labels: size, targets, ...worthOf(predicted, other) });
-      note(`predictor of ${size} labels, ${targets}`);
-    }
-  }
-  const text = ({ kendallTau: tau, rmsePoints }: Worth): string =>
-    `tau ${tau.toFixed(3)}, error ${rmsePoints.toFixed(3)} points`;
+  // The held-out ones' own labels: the fit of the expected ones sees label images alone.
+  const expected = expectedTop1(order, encodeRows(space, order, space.resolutions)).subarray(0, heldCount);
+  const measured = held.map(({ top1 }) => top1);
+  const labels = { measured: worthOf(measured, other), expected: worthOf(expected, other) };
+  const { sizes, members } = settings;
+  const predictors = await predictorsOf(space, order.slice(heldCount), held, other, {
+    ...{ sizes, members },
+    seed: options.seed,
+  });
+  const images = Math.min(settings.otherImages, bundle.verification.count);
   return {
-    settings: { ...settings, held: heldCount, labels: rows.length, otherImages: settings.otherImages },
+    settings: { ...settings, labels: rows.length, held: heldCount, otherImages: images, labelImages: header.images },
     figures: { labels, predictors, otherImagesReliability: reliability },
     lines: [
-      `${held.length} architectures held out, told by their top-1 on ${settings.otherImages} other images (reliability ${reliability.toFixed(3)}:`,
-      `one that knew each top-1 on all images of the kind would reach about tau ${tauCeiling(reliability).toFixed(2)})`,
+      `${heldCount} architectures held out, told by their top-1 on ${images} other images, of reliability ${reliability.toFixed(3)}:`,
+      `one that knew each top-1 on all images of the kind would reach about tau ${tauCeiling(reliability).toFixed(2)}`,
       ...TARGETS.map((targets) => row(`their own labels, top-1 as ${targets}`, text(labels[targets]))),
       ...predictors.map((each) => row(`predictor of ${each.labels} labels, top-1 as ${each.targets}`, text(each))),
     ],

@@ -1,3 +1,5 @@
+import { invariant } from './invariant.js';
+
 /**
  * Solves the symmetric positive definite system `a x = b` by Cholesky's method.
  * @param a row-major `[n, n]`; overwritten
@@ -10,6 +12,7 @@ export function solvePositiveDefinite(a: Float64Array, b: Float64Array): Float64
     for (let i = j; i < n; i++) {
       let sum = a[i * n + j]!;
       for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!;
+      invariant(i !== j || sum > 0, () => `the system is not positive definite: pivot ${j} of ${n} is ${sum}`);
       a[i * n + j] = i === j ? Math.sqrt(sum) : sum / a[j * n + j]!;
     }
   }

@@ -1,4 +1,5 @@
 import { BespokeError } from '../common/errors.js';
+import { invariant } from '../common/invariant.js';
 import { nextStep, type Steps } from '../common/work.js';
 import { prepareImages } from '../data/prepare-images.js';
 import { decodeModel } from '../onnx/codec.js';
@@ -81,7 +82,7 @@ function argMax(logits: Float32Array, offset: number, classes: number): number {
   return best;
 }
 
-/** What is classified at once, and how: see {@link correctGuesses}. */
+/** How prepared images are run. */
 export type GuessOptions = Pick<Top1Options, 'batch' | keyof Steps> & {
   /** Images per run that the model is fixed to; undefined: any. */
   readonly fixedBatch?: number | undefined;
@@ -125,10 +126,12 @@ export async function correctGuesses(
 }
 
 /**
- * By how much the label's class leads each prepared image: its logit minus the highest of the others, above 0 where the guess is right.
+ * By how much the label's class leads on each prepared image: its logit minus the highest of the others. Above 0 the guess is right; where the two are
+ * equal it is 0, and the first of them is what {@link correctGuesses} takes.
+ * @param session of a network whose output is logits
  * @param images float32 `[N, C, H, W]`
- * @param labels class of each image
- * @returns per image; NaN where a logit is not a number
+ * @param labels class of each image, of those that the network knows
+ * @returns per image; NaN where the logits are not numbers
  */
 export async function labelLeads(
   session: ModelSession,
@@ -138,9 +141,11 @@ export async function labelLeads(
 ): Promise<Float64Array> {
   const leads = new Float64Array(images.dims[0] ?? 0);
   await forEachImage(session, images, options, (i, logits, offset, classes) => {
+    const label = labels[i]!;
+    invariant(label < classes, () => `image ${i} is of class ${label}; the network knows ${classes}`);
     let rival = Number.NEGATIVE_INFINITY;
-    for (let c = 0; c < classes; c++) if (c !== labels[i]) rival = Math.max(rival, logits[offset + c]!);
-    leads[i] = (logits[offset + labels[i]!] ?? Number.NaN) - rival;
+    for (let c = 0; c < classes; c++) if (c !== label) rival = Math.max(rival, logits[offset + c]!);
+    leads[i] = logits[offset + label]! - rival;
   });
   return leads;
 }

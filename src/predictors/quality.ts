@@ -35,17 +35,22 @@ export interface MeasuredLabels {
   readonly halves: readonly [readonly number[], readonly number[]];
 }
 
+/** Reliability of whole labels by the correlation of their halves (Spearman-Brown). */
+export function reliabilityOf(a: readonly number[], b: readonly number[]): number {
+  const r = pearson(a, b);
+  return (2 * r) / (1 + r);
+}
+
 /** Quality figures of predictions against labels. @param predicted fractions 0..1, in the labels' order */
 export function predictorQuality(predicted: ArrayLike<number>, labels: MeasuredLabels): PredictorQuality {
   const [a, b] = labels.halves;
-  const r = pearson(a, b);
   return {
     heldOut: predicted.length,
     rmsePoints: 100 * rmse(predicted, labels.top1),
     kendallTau: kendallTau(predicted, labels.top1),
     spearman: spearman(predicted, labels.top1),
     splitHalfKendallTau: kendallTau(a, b),
-    labelReliability: (2 * r) / (1 + r),
+    labelReliability: reliabilityOf(a, b),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Bundle } from '../../supernet/types.js';
 import { DATA_FIGURE } from '../data-record.js';
 import type { WorkerSetting } from './collect-worker.js';
 import type { ArchLabel } from './label.js';
-import { type LabelAppender, openLabels } from './label-file.js';
+import { LABEL_SCHEMA, type LabelAppender, openLabels } from './label-file.js';
 import { type ListedArch, listArchs } from './label-list.js';
 
 export interface CollectOptions extends WorkOptions {
@@ -79,7 +79,12 @@ export async function collectAccuracies(options: CollectOptions): Promise<number
   const calibrationImages = Math.min(options.calibrationImages ?? DEFAULT_CALIBRATION_IMAGES, calibration.count);
   const counts = { images, calibrationImages, calibrationBatch: CALIBRATION_BATCH };
   const { space, sha256 } = supernet;
-  const file = await openLabels(options.outFile, { schema: 2, spaceId: space.id, weightsSha256: sha256, ...counts });
+  const file = await openLabels(options.outFile, {
+    schema: LABEL_SCHEMA,
+    spaceId: space.id,
+    weightsSha256: sha256,
+    ...counts,
+  });
   const known = new Set(file.rows.map(({ archId }) => archId));
   const listed = listArchs(space, options.count, options.seed);
   const waiting = listed.filter(({ archId }) => !known.has(archId)).reverse();

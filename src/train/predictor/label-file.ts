@@ -5,10 +5,12 @@ import { canonicalJson } from '../../common/hash.js';
 import type { Arch, ArchId } from '../../space/types.js';
 import type { ArchLabel } from './label.js';
 
+/** Of the label files that are written and read; 1 had no soft top-1. */
+export const LABEL_SCHEMA = 2;
+
 /** The first line of a label file: what its labels hold for. A run resumes only a file with the same header. */
 export interface LabelHeader {
-  /** 1 had no soft top-1. */
-  readonly schema: 2;
+  readonly schema: typeof LABEL_SCHEMA;
   readonly spaceId: string;
   readonly weightsSha256: string;
   /** Label images per architecture. */
@@ -32,13 +34,11 @@ function refuse(path: string, detail: string, cause?: unknown): never {
   throw new BespokeError('invalid-request', `the label file "${path}" cannot be used: ${detail}`, {}, cause);
 }
 
-const SCHEMA = 2;
-
 function isHeader(value: unknown): value is LabelHeader {
   if (typeof value !== 'object' || value === null) return false;
   const numbers = ['images', 'calibrationImages', 'calibrationBatch'].map((name) => Reflect.get(value, name));
   return (
-    Reflect.get(value, 'schema') === SCHEMA &&
+    Reflect.get(value, 'schema') === LABEL_SCHEMA &&
     typeof Reflect.get(value, 'spaceId') === 'string' &&
     typeof Reflect.get(value, 'weightsSha256') === 'string' &&
     numbers.every(Number.isSafeInteger)
@@ -83,7 +83,7 @@ function parseText(path: string, text: string): LabelFile {
   if (isOlder(header)) {
     refuse(
       path,
-      `its labels are of schema 1, without soft top-1; move it away, and sub-networks are measured again as schema ${SCHEMA} has them`,
+      `its labels are of schema 1, without soft top-1; move it away, and sub-networks are measured again as schema ${LABEL_SCHEMA} has them`,
     );
   }
   if (!isHeader(header)) refuse(path, 'line 1 is not the header of a label file');

@@ -19,7 +19,8 @@ export interface ArchLabel {
   readonly halves: readonly [number, number];
   /**
    * Soft top-1 on the same halves: the mean over images of p / (p + q), p the probability of the image's class, q that of its strongest rival. Top-1
-   * counts an image by whether this is above one half; here a narrow guess counts as one, which differs less between one set of images and another.
+   * counts an image by whether this is above one half; here a narrow guess counts as about one half, which differs less between one set of images and
+   * another.
    */
   readonly soft: readonly [number, number];
 }
@@ -40,6 +41,9 @@ const HALVES_SEED = 17;
 
 /** Images per run of the folded network: few enough that activations stay in the cache. */
 const BATCH = 25;
+
+/** p / (p + q) of two logits: the logistic function of their difference. A network that gives no number is right of nothing. */
+const shareOfLead = (lead: number): number => (Number.isNaN(lead) ? 0 : 1 / (1 + Math.exp(-lead)));
 
 const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -79,8 +83,7 @@ export function makeLabeler(setting: LabelSetting): Labeler {
       try {
         const leads = await labelLeads(session, at.images, labels, { batch: BATCH });
         const correct = leads.map((lead) => (lead > 0 ? 1 : 0));
-        // p / (p + q) of two logits is the logistic function of their difference.
-        const soft = leads.map((lead) => 1 / (1 + Math.exp(-lead)));
+        const soft = leads.map(shareOfLead);
         return { top1: mean(correct), halves: onHalves(correct), soft: onHalves(soft) };
       } finally {
         await session.release();

@@ -18,7 +18,7 @@ export interface TrainPredictorOptions extends WorkOptions {
   /** Splits the labels, starts the weights. */
   readonly seed: number;
   readonly mlp?: Partial<MlpOptions>;
-  /** What it learns: top-1 as expected on other images ({@link expectedTop1}), unless told, or as measured on the label images. */
+  /** What it learns: top-1 as expected on other images ({@link expectedTop1}; the default), or as measured on the label images. */
   readonly targets?: 'expected' | 'measured';
 }
 
@@ -48,7 +48,12 @@ export async function predictTop1(
   }
 }
 
-const encodeRows = (space: SearchSpace, rows: readonly LabelRow[], resolutions: readonly number[]): Float32Array =>
+/** Encodings of labeled architectures, row-major. @param resolutions the predictor's list, pixels */
+export const encodeRows = (
+  space: SearchSpace,
+  rows: readonly LabelRow[],
+  resolutions: readonly number[],
+): Float32Array =>
   encodeArchs(
     space,
     rows.map(({ arch }) => arch),

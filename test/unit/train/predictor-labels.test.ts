@@ -2,6 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { kendallTau } from '../../../src/common/rank-correlation.js';
 import { makeRng } from '../../../src/common/rng.js';
 import { loadPredictor } from '../../../src/predictors/predictor.js';
 import { archId, canonicalArch, maxArch, minArch } from '../../../src/space/arch.js';
@@ -135,6 +136,29 @@ describe('training from labels', () => {
     // Drawn as the held-out ones were: 90 % within sampling error of both the residuals and these.
     expect(inside.length / unseen.length).toBeGreaterThan(0.82);
     await expect(loadPredictor(trained.bytes, { space, weightsSha256: 'other' })).rejects.toThrow(/weights/);
+  });
+
+  it('learns what to expect on other images, not the chance of the label images', async () => {
+    const rng = makeRng(13);
+    const listed = listArchs(space, 700, 2);
+    const known = new Set(listed.map(({ archId: id }) => id));
+    const lucky = listed.map((each): LabelRow => {
+      const label = labelOf(each, 0);
+      const halves = [label.top1 + 0.02 * rng.normal(), label.top1 + 0.02 * rng.normal()] as const;
+      return { ...label, top1: (halves[0] + halves[1]) / 2, halves };
+    });
+    const unseen = listArchs(space, 900, 9).filter(({ archId: id }) => !known.has(id));
+    const tauOf = async (targets: 'expected' | 'measured'): Promise<number> => {
+      const { bytes } = await trainPredictor(space, { header, rows: lucky }, { ...options, targets });
+      const predictor = await loadPredictor(bytes, { space, weightsSha256: header.weightsSha256 });
+      const scores = await predictor.score(unseen.map(({ arch }) => arch));
+      await predictor.release();
+      return kendallTau(
+        [...scores],
+        unseen.map((each) => labelOf(each, 0).top1),
+      );
+    };
+    expect(await tauOf('expected')).toBeGreaterThan((await tauOf('measured')) + 0.1);
   });
 
   it('is repeatable to the byte, and refuses labels of another space or too few', async () => {
