@@ -1,16 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-
-/**
- * How glibc should serve training, which allocates and frees hundreds of MiB per step: keep freed memory instead of giving it back to the
- * kernel page by page, and ask for huge pages. Both are read before a process starts. Measured: docs/training.md, "Memory".
- */
-const SETTINGS = {
-  MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
-  MALLOC_TRIM_THRESHOLD_: String(2 ** 33),
-  MALLOC_TOP_PAD_: String(2 ** 28),
-  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
-} as const;
+import { TRAINING_ALLOCATOR } from '../runtime/allocator.js';
 
 /** Set in the process that runs with the settings; a user sets it to 0 to do without. */
 const MARK = 'BESPOKE_ALLOCATOR';
@@ -30,7 +20,7 @@ export function allocatorEnvironment(
   glibc: string | undefined,
 ): Readonly<Record<string, string | undefined>> | undefined {
   if (glibc === undefined || env[MARK] !== undefined) return undefined;
-  return { ...SETTINGS, ...env, [MARK]: '1' };
+  return { ...TRAINING_ALLOCATOR, ...env, [MARK]: '1' };
 }
 
 /**
