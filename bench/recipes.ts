@@ -6,8 +6,10 @@
  * Accuracy is on the held-out selection images with calibrated batch norm, as a delivered network has it; the test images decide nothing and are not read.
  * A run that was stopped goes on when the same command is given again.
  */
+
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { needsArenas } from '../src/cli/allocator.js';
 import { makeRng } from '../src/common/rng.js';
 import { findFashionMnist } from '../src/data/fashion-mnist.js';
 import { openImages } from '../src/data/open-images.js';
@@ -71,6 +73,7 @@ async function train(setting: Setting, recipe: Recipe, dir: string): Promise<num
   const before = process.cpuUsage();
   await trainSupernet({
     ...{ space, recipe, data: read.data, dir, seed, workers, resume: true, lowering: await chooseLowering('auto') },
+    memoryArena: needsArenas(),
     onEvent: progressPrinter((text) => process.stderr.write(text), false, QUIET_MS),
   });
   const { user, system } = process.cpuUsage(before);

@@ -2,7 +2,9 @@
  * This project's side of bench/training.ts, in a process of its own so that memory and allocator settings are its own.
  * Answers each line of JSON on stdin with one on stdout.
  */
+
 import { createInterface } from 'node:readline';
+import { needsArenas } from '../src/cli/allocator.js';
 import { invariant } from '../src/common/invariant.js';
 import { makeRng } from '../src/common/rng.js';
 import { GraphBuilder } from '../src/onnx/builder.js';
@@ -107,7 +109,8 @@ class Trainer {
     const model = new Model(space, seed, false);
     const { layout, state } = model;
     const lowering = await chooseLowering('auto');
-    const options = { space, layout, lowering, batch, threads, mode: 'train', weights: state.weights } as const;
+    const given = { layout, lowering, batch, threads, memoryArena: needsArenas() };
+    const options = { space, ...given, mode: 'train', weights: state.weights } as const;
     const net = await NetSession.create(arch, options);
     const made = { model, net, batch: benchBatch(space, seed, { count: batch, resolution: arch.resolution }) };
     this.#contenders.set(key, made);
@@ -153,7 +156,17 @@ class Trainer {
     const lowering = await chooseLowering('auto');
     const { weights } = model.state;
     const teacher = sharedFloats(model.layout.size);
-    const setup = { space, recipe, lowering, seed, workers, data: this.#data(), weights, teacher };
+    const setup = {
+      space,
+      recipe,
+      lowering,
+      seed,
+      workers,
+      data: this.#data(),
+      weights,
+      teacher,
+      memoryArena: needsArenas(),
+    };
     const running = { model, crew: new WorkerCrew(setup), step: 0 };
     this.#crews.set(key, running);
     return running;

@@ -2,9 +2,11 @@
  * Trains one architecture from scratch, by itself: `npx tsx scripts/train-alone.ts --supernet fashion-mnist --arch arch.json --out runs/alone`.
  * Data, splits, calibration and input are the bundle's; of its weights nothing is used. Writes model.onnx and result.json when it is finished.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { needsArenas } from '../src/cli/allocator.js';
 import { positiveInteger, positiveNumber, wholeNumber } from '../src/cli/arguments.js';
 import { readArch } from '../src/cli/finetune-arch.js';
 import { resolveBundle } from '../src/cli/offline.js';
@@ -50,6 +52,7 @@ async function main(options: Options): Promise<void> {
       ...{ recipe: images === undefined ? read : scaleRecipe(read, images), dir: out, seed, workers, resume },
       data: await readBundleTrainingData(bundle, source),
       lowering: await chooseLowering(options.lowering),
+      memoryArena: needsArenas(),
       maxMs: minutes === undefined ? undefined : minutes * 60_000,
       signal: stop.signal,
       onEvent: progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY === true, 30_000),

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { needsArenas } from '../../src/cli/allocator.js';
 import { finetune } from '../../src/cli/finetune.js';
 import { BespokeError } from '../../src/common/errors.js';
 import { sha256 } from '../../src/common/hash.js';
@@ -75,7 +76,8 @@ async function runAlone(options: PartsOptions, plan: Plan, part: Part): Promise<
   const net = netOf(plan, part.net);
   const recipe = aloneRecipeOf(plan, options.aloneRecipe, net.space);
   const lowering = await chooseLowering(options.lowering);
-  const run = { recipe, data, dir: partDir(dir, part), seed: part.seed, workers, lowering, signal, onEvent };
+  const memory = { memoryArena: needsArenas() };
+  const run = { recipe, data, dir: partDir(dir, part), seed: part.seed, workers, lowering, ...memory, signal, onEvent };
   const { outcome, delivery } = await trainAlone(bundle, net, { ...run, resume: true });
   return delivery === undefined ? undefined : { outcome, delivery, ...termsOf(recipe) };
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { TRAINING_ALLOCATOR } from '../runtime/allocator.js';
+import { keepsFreedMemory, TRAINING_ALLOCATOR } from '../runtime/allocator.js';
 
 /** Set in the process that runs with the settings; a user sets it to 0 to do without. */
 const MARK = 'BESPOKE_ALLOCATOR';
@@ -44,3 +44,6 @@ export async function runWithAllocator(): Promise<number | undefined> {
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   });
 }
+
+/** Whether sessions of this process are to keep arenas of their own: not where it was started with an allocator that keeps freed memory. */
+export const needsArenas = (): boolean => !keepsFreedMemory(process.env);

@@ -18,6 +18,7 @@ import { readBundleTrainingData } from '../train/single-net-data.js';
 import { assertNetRecipe, type NetOutcome, trainNet } from '../train/single-net-run.js';
 import { measureNetSpeed } from '../train/single-net-speed.js';
 import type { TrainingData } from '../train/training-data.js';
+import { needsArenas } from './allocator.js';
 import { codeOf, EXIT } from './arguments.js';
 import { type FinetuneReport, finetuneReport, measureGain } from './finetune-report.js';
 import { formatCount, formatPercent } from './format.js';
@@ -128,6 +129,7 @@ export async function finetune(
       onEvent,
     },
     lowering: await chooseLowering(options.lowering),
+    memoryArena: needsArenas(),
     resume: options.resume,
   };
   const recipe = await recipeOf(bundle, options, { ...run, recipe: whole });

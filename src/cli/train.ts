@@ -15,6 +15,7 @@ import { parseRecipe, type Recipe, scaleRecipe } from '../train/recipe.js';
 import { trainSupernet, WEIGHTS_FILE } from '../train/run.js';
 import { assertNotTraining } from '../train/run-lock.js';
 import { readStartWeights } from '../train/start-weights.js';
+import { needsArenas } from './allocator.js';
 import { codeOf, EXIT, readJson } from './arguments.js';
 import { bundleRun, type FinishedRun, isBundleOf } from './bundles.js';
 import { folderId } from './folder-id.js';
@@ -160,6 +161,7 @@ export async function trainCommand(terminal: Terminal, options: TrainOptions): P
     seed: options.seed,
     workers: options.workers,
     ...backend,
+    memoryArena: needsArenas(),
     resume: options.resume ?? false,
     maxMs: options.minutes === undefined ? undefined : options.minutes * 60_000,
     signal,

@@ -2,13 +2,17 @@ import * as ort from 'onnxruntime-node';
 import { BespokeError } from '../common/errors.js';
 import { invariant } from '../common/invariant.js';
 import { type ElementType, type Tensor, tensorFrom } from '../tensor/tensor.js';
-import { keepsFreedMemory } from './allocator.js';
 
 /** How a session runs. `optimization` 'disabled' is for graphs that are written as they should run and live shortly. */
 export interface SessionOptions {
   /** Threads inside an operator, 1 or more. */
   readonly threads: number;
   readonly optimization: 'disabled' | 'all';
+  /**
+   * Keep freed activations for the session's own next run; true unless told. Where the process keeps freed memory, they are for whichever session runs next;
+   * where it does not, memory goes back to the system at once, and repeated runs are slower.
+   */
+  readonly memoryArena?: boolean | undefined;
   /**
    * Plan one block for all values of a run after having seen one; true unless told. The block comes on top of what the first run was given, so that
    * a session of static shapes holds two fifths more memory, and no run is faster for it (measured on training steps).
@@ -107,8 +111,7 @@ export async function createSession(model: Uint8Array, options: SessionOptions):
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: optimization,
-    // Freed activations are kept for the next run: by the session, or by the process for whichever session runs next.
-    enableCpuMemArena: !keepsFreedMemory(process.env),
+    enableCpuMemArena: options.memoryArena ?? true,
     enableMemPattern: options.memoryPattern ?? true,
     logSeverityLevel: 3, // errors only: warnings about constant folding and the like are noise on stderr
     // Waiting threads that spin for long cost 5x on a machine whose cores are shared (measured 9.99 against 1.84 ms a run); so short a time,

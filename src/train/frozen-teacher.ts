@@ -1,5 +1,5 @@
 import { invariant } from '../common/invariant.js';
-import { createSession, type ModelSession } from '../runtime/session.js';
+import { createSession, type ModelSession, type SessionOptions } from '../runtime/session.js';
 import type { FloatTensor } from '../tensor/tensor.js';
 import { softmaxRows } from './targets.js';
 
@@ -14,11 +14,13 @@ export interface TeacherModel {
 /** Teachers at work in one thread; sessions are made at the first batch. */
 export class FrozenTeachers {
   readonly #models: readonly TeacherModel[];
+  readonly #memoryArena: boolean | undefined;
   #sessions: Promise<readonly ModelSession[]> | undefined;
 
   /** @param models one or more */
-  constructor(models: readonly TeacherModel[]) {
+  constructor(models: readonly TeacherModel[], { memoryArena }: Pick<SessionOptions, 'memoryArena'> = {}) {
     this.#models = models;
+    this.#memoryArena = memoryArena;
   }
 
   /**
@@ -27,9 +29,9 @@ export class FrozenTeachers {
    * @returns `[N, classes]`, rows sum to 1
    */
   async probabilities(at: (resolution: number) => FloatTensor, classes: number): Promise<Float32Array> {
-    this.#sessions ??= Promise.all(
-      this.#models.map(({ model }) => createSession(model, { threads: 1, optimization: 'all' })),
-    );
+    // Batches are of one size, but a planned block would stay with each session.
+    const options = { threads: 1, optimization: 'all', memoryArena: this.#memoryArena, memoryPattern: false } as const;
+    this.#sessions ??= Promise.all(this.#models.map(({ model }) => createSession(model, options)));
     const sessions = await this.#sessions;
     const each: Float32Array[] = [];
     for (const [i, session] of sessions.entries()) {

@@ -17,6 +17,8 @@ export interface NetSessionOptions {
   readonly mode: 'train' | 'forward';
   /** ONNX Runtime's names, in order of preference; the CPU unless told. */
   readonly executionProviders?: readonly string[] | undefined;
+  /** Sessions keep arenas of their own, unless told: not needed where the process keeps freed memory (`keepsFreedMemory`). The results are the same. */
+  readonly memoryArena?: boolean | undefined;
   /** Threads inside an operator; 1 unless told: the workers are the parallelism. */
   readonly threads?: number;
   /** The supernet's flat weights that every run reads; must not lie in shared memory, which the runtime refuses. */
@@ -69,12 +71,13 @@ export class NetSession {
 
   /** Builds the graph of an arch and loads it. */
   static async create(arch: Arch, options: NetSessionOptions): Promise<NetSession> {
-    const { space, batch, lowering, mode, executionProviders, threads = 1 } = options;
+    const { space, batch, lowering, mode, executionProviders, memoryArena, threads = 1 } = options;
     const graph = buildStepGraph(space, lower(space, arch), { batch, lowering, mode });
     const session = await createSession(graph.model, {
       threads,
       optimization: 'disabled',
       memoryPattern: false,
+      memoryArena,
       ...(executionProviders === undefined ? {} : { executionProviders }),
     });
     return new NetSession(session, graph, options);

@@ -66,6 +66,8 @@ export interface TrainRunOptions {
   readonly lowering: Lowering;
   /** ONNX Runtime's names, in order of preference; the CPU unless told. */
   readonly executionProviders?: readonly string[] | undefined;
+  /** Sessions keep arenas of their own, unless told: not needed where the process keeps freed memory (`keepsFreedMemory`). The results are the same. */
+  readonly memoryArena?: boolean | undefined;
   /** Go on from the folder's newest whole checkpoint; without one, start. */
   readonly resume: boolean;
   readonly maxMs?: number | undefined;
@@ -202,7 +204,7 @@ interface OpenRun {
 
 /** Trains the state, in place, with workers of its own. */
 async function trainState(options: TrainRunOptions, { identity, layout, state, journal }: OpenRun): Promise<LoopEnd> {
-  const { space, net, teachers, front, recipe, dir, seed, workers, lowering, executionProviders, signal } = options;
+  const { space, net, teachers, front, recipe, dir, seed, workers, lowering, signal } = options;
   const data = { ...options.data, images: shareImages(options.data.images) };
   const { weights, teacher } = state;
   const optimizer = await makeOptimizer(layout, recipe.optimizer);
@@ -213,7 +215,8 @@ async function trainState(options: TrainRunOptions, { identity, layout, state, j
     front,
     recipe,
     lowering,
-    executionProviders,
+    executionProviders: options.executionProviders,
+    memoryArena: options.memoryArena,
     seed,
     workers,
     data,

@@ -13,7 +13,7 @@ const TRIAL_STEPS = 32;
  * The update, validations and checkpoints are not in it.
  */
 export async function measureNetSpeed(options: TrainRunOptions & { readonly net: SingleNet }): Promise<number> {
-  const { space, net, teachers, recipe, lowering, seed, workers } = options;
+  const { space, net, teachers, recipe, lowering, memoryArena, seed, workers } = options;
   const layout = layoutOf(initNet(space, net.arch, makeRng(0)));
   const weights = sharedFloats(layout.size);
   flatten(layout, net.tensors, weights);
@@ -24,7 +24,7 @@ export async function measureNetSpeed(options: TrainRunOptions & { readonly net:
   const trial = { ...recipe, phases: first === undefined ? [] : [{ ...first, images: Number.MAX_SAFE_INTEGER }] };
   const teacher = sharedFloats(layout.size);
   const crew = new WorkerCrew({
-    ...{ space, net: setup, teachers, recipe: trial, lowering, seed, workers, data, weights, teacher },
+    ...{ space, net: setup, teachers, recipe: trial, lowering, memoryArena, seed, workers, data, weights, teacher },
   });
   const stepMs: number[] = [];
   try {

@@ -39,6 +39,8 @@ export interface StepRunnerOptions {
   readonly layout: ParameterLayout;
   readonly lowering: Lowering;
   readonly executionProviders?: readonly string[] | undefined;
+  /** Sessions keep arenas of their own, unless told: not needed where the process keeps freed memory (`keepsFreedMemory`). The results are the same. */
+  readonly memoryArena?: boolean | undefined;
   readonly seed: number;
   readonly worker: number;
   readonly workers: number;
@@ -80,7 +82,7 @@ export class StepRunner {
     this.#weights = new Float32Array(options.layout.size);
     this.#teacher = new Float32Array(options.layout.size);
     this.#gradient = new Float32Array(options.layout.size);
-    this.#teachers = options.teachers === undefined ? undefined : new FrozenTeachers(options.teachers);
+    this.#teachers = options.teachers === undefined ? undefined : new FrozenTeachers(options.teachers, options);
   }
 
   /** Trains this worker's nets on its images of a step; the gradients' sum is left in `options.gradient`. */
@@ -144,10 +146,11 @@ export class StepRunner {
    * a progress figure, not the calibrated top-1 of a delivered net. Images beyond the last whole batch are left out.
    */
   async validate(arch: Arch, indices: readonly number[], batch: number): Promise<{ correct: number; images: number }> {
-    const { data, space, layout, lowering, executionProviders } = this.#options;
+    const { data, space, layout, lowering, executionProviders, memoryArena } = this.#options;
     this.#weights.set(this.#options.weights);
     const weights = this.#weights;
-    const options = { space, layout, lowering, executionProviders, batch, mode: 'forward', weights } as const;
+    const backend = { lowering, executionProviders, memoryArena };
+    const options = { space, layout, ...backend, batch, mode: 'forward', weights } as const;
     const net = await NetSession.create(arch, options);
     let correct = 0;
     let images = 0;
@@ -184,8 +187,9 @@ export class StepRunner {
   }
 
   #netOptions(position: StepPosition, mode: 'train' | 'forward'): NetSessionOptions {
-    const { space, layout, lowering, executionProviders } = this.#options;
-    return { space, layout, lowering, executionProviders, batch: position.phase.batch, mode, weights: this.#weights };
+    const { space, layout, lowering, executionProviders, memoryArena } = this.#options;
+    const backend = { lowering, executionProviders, memoryArena };
+    return { space, layout, ...backend, batch: position.phase.batch, mode, weights: this.#weights };
   }
 
   /** The teacher's softmax: of those from outside, or of the largest net by the frozen weights or by those of now, without its gradient. */

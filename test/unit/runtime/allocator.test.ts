@@ -9,6 +9,7 @@ import { keepsFreedMemory, TRAINING_ALLOCATOR } from '../../../src/runtime/alloc
 function residentBytes(settings: Readonly<Record<string, string>>): number {
   const at = (path: string): string => new URL(`../../../src/${path}`, import.meta.url).href;
   const script = `
+    import { keepsFreedMemory } from '${at('runtime/allocator.ts')}';
     import { GraphBuilder } from '${at('onnx/builder.ts')}';
     import { encodeModel } from '${at('onnx/codec.ts')}';
     import { createSession } from '${at('runtime/session.ts')}';
@@ -17,7 +18,7 @@ function residentBytes(settings: Readonly<Record<string, string>>): number {
     const large = graph.node('ConstantOfShape', [graph.input('shape', 'int64', [1])]);
     graph.output(graph.node('ReduceSum', [graph.node('Cos', [large])], { name: 'sum' }), 'float32', [1]);
     const sessions = [];
-    for (let i = 0; i < 16; i++) sessions.push(await createSession(encodeModel(graph.model()), { threads: 1, optimization: 'disabled', memoryPattern: false }));
+    for (let i = 0; i < 16; i++) sessions.push(await createSession(encodeModel(graph.model()), { threads: 1, optimization: 'disabled', memoryPattern: false, memoryArena: !keepsFreedMemory(process.env) }));
     const before = process.memoryUsage.rss();
     for (const [i, session] of sessions.entries()) await session.run({ shape: int64s([2 ** 23 - i * 2 ** 18]) });
     console.log(process.memoryUsage.rss() - before);`;
