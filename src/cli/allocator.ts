@@ -46,4 +46,4 @@ export async function runWithAllocator(): Promise<number | undefined> {
 }
 
 /** Whether sessions of this process are to keep arenas of their own: not where it was started with an allocator that keeps freed memory. */
-export const needsArenas = (): boolean => !keepsFreedMemory(process.env);
+export const needsArenas = (): boolean => !keepsFreedMemory(process.env, glibcVersion());

@@ -38,7 +38,7 @@ function scaleOf(...columns: readonly Float64Array[]): number {
   return deviation > 1e-9 ? 1 / deviation : 0;
 }
 
-/** Centered and scaled columns of the encodings, row-major `[labels, columns]` with the first two left free. */
+/** Centered and scaled columns of the encodings, row-major `[labels, columns]` with the first two 0. */
 function encodingColumns(encoding: Float32Array, rows: number): Float64Array {
   const features = encoding.length / rows;
   const columns = FIGURES + features;
@@ -128,9 +128,9 @@ function chosenRidge(there: Direction, back: Direction): number {
  * Top-1 on some thousand images ranks networks of nearly equal quality by chance: they differ on few images, and which those are is luck.
  * Soft top-1 tells the same networks apart far better, in a unit of its own. How it, top-1 and the architecture come together is fitted from one half
  * of the label images to top-1 on the other, in both directions, so that what a half has by chance does not pay: linear ridge least squares on
- * standardized columns, each half's mean taken out, as one half is harder than the other. Soft top-1 is trusted; the weights of the encoding (what soft
+ * standardized columns, each half's mean taken out, as one half is harder than the other. Soft top-1 is not held down; the weights of the encoding (what soft
  * top-1 tells differently of, say, small images) and of top-1 itself (where soft top-1 tells nothing) are held down as far as tells best from the one
- * direction to the other. In the end all is brought to the scale of the measured top-1.
+ * direction to the other. In the end all is brought to the scale of top-1.
  * @param labels at least one
  * @param encoding their encodings, row-major, equally long
  * @returns one fraction per label, of about the mean of the measured ones
@@ -160,14 +160,22 @@ export function expectedTop1(labels: readonly ArchLabel[], encoding: Float32Arra
   const whole = designOf(([first, second]) => first!.map((value, i) => (value + second![i]!) / 2));
   const expected = applied(whole, weights);
   const measured = labels.map((label) => label.top1);
-  const slope = slopeOf(expected, centered(measured));
+  const slope = scaleAcross(there, back, weights, Math.sqrt(squares(centered(measured)) / squares(expected)));
   const mean = meanOf(measured);
   return expected.map((value) => Math.min(1, Math.max(0, mean + slope * value)));
 }
 
-/** The slope of centered `y` by centered `x`; 1 where there is none. */
-function slopeOf(x: Float64Array, y: Float64Array): number {
-  const squares = x.reduce((sum, value) => sum + value ** 2, 0);
-  const products = x.reduce((sum, value, i) => sum + value * y[i]!, 0);
-  return squares > 0 && products > 0 ? products / squares : 1;
+/**
+ * What brings expected deviations to the scale of top-1: the slope of top-1 on one half by what is expected from the other, freed of what chance in the
+ * latter takes from it, as the halves' chances do not go together.
+ * @param most that the measured deviations allow; not finite where nothing is expected to differ
+ */
+function scaleAcross(there: Direction, back: Direction, weights: Float64Array, most: number): number {
+  const [first, second] = [applied(there.design, weights), applied(back.design, weights)];
+  const slope = (product(first, there.targets) + product(second, back.targets)) / (2 * product(first, second));
+  if (!Number.isFinite(most)) return 0;
+  return Math.min(most, Number.isFinite(slope) && slope >= 0 ? slope : 1);
 }
+
+const product = (x: Float64Array, y: Float64Array): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+const squares = (x: Float64Array): number => product(x, x);
