@@ -58,17 +58,23 @@ function worthOf(figures: ArrayLike<number>, other: readonly number[]): Worth {
 /** The labels of a file that is there, as it is; or new ones, kept where a file is named. */
 async function labelsFor(bundleDir: string, options: BenchOptions, count: number, images: number): Promise<LabelFile> {
   const { labels: path, data } = options.given;
-  if (path !== undefined && existsSync(path)) return readLabels(path);
+  if (path !== undefined && existsSync(path)) {
+    const there = await readLabels(path);
+    note(`${there.rows.length} labels in ${path}, as they are (collect-accuracies goes on with them)`);
+    return there;
+  }
   const folder = path === undefined ? openDataDir(undefined) : undefined;
   const outFile = path ?? join(folder!.dir, 'labels.jsonl');
   const onProgress = ({ done, total, note: left }: Progress): void => {
     if (done % 100 === 0 || done === total) note(`${done} of ${total} labeled, ${left}`);
   };
   const dataDir = data ?? findFashionMnist([]);
-  await collectAccuracies({ bundleDir, dataDir, outFile, count, images, workers: 2, seed: 1, onProgress });
-  const made = await readLabels(outFile);
-  folder?.remove();
-  return made;
+  try {
+    await collectAccuracies({ bundleDir, dataDir, outFile, count, images, workers: 2, seed: 1, onProgress });
+    return await readLabels(outFile);
+  } finally {
+    folder?.remove();
+  }
 }
 
 /** Top-1 on images that no label was measured on. */
@@ -164,7 +170,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
 await runBench({
   name: 'labels',
   options: {
-    labels: 'label file of collect-accuracies, made or gone on with (new labels, not kept: some 40 minutes)',
+    labels: 'label file of collect-accuracies, as it is, or made (none: new labels, not kept; about an hour)',
     held: `architectures held out (${SETTINGS.full.held}, quick ${SETTINGS.quick.held})`,
     data: 'folder of the images that the bundle was trained on',
     models: MODELS_OPTION,

@@ -40,7 +40,7 @@ export interface StepRunnerOptions {
   readonly lowering: Lowering;
   readonly executionProviders?: readonly string[] | undefined;
   /** Sessions keep arenas of their own, unless told: not needed where the process keeps freed memory (`keepsFreedMemory`). The results are the same. */
-  readonly memoryArena?: boolean | undefined;
+  readonly memoryArena: boolean | undefined;
   readonly seed: number;
   readonly worker: number;
   readonly workers: number;

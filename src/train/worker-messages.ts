@@ -16,7 +16,7 @@ export interface WorkerSetup {
   /** ONNX Runtime's names, in order of preference; the CPU unless told. */
   readonly executionProviders?: readonly string[] | undefined;
   /** Sessions keep arenas of their own, unless told: not needed where the process keeps freed memory (`keepsFreedMemory`). The results are the same. */
-  readonly memoryArena?: boolean | undefined;
+  readonly memoryArena: boolean | undefined;
   readonly seed: number;
   readonly worker: number;
   readonly workers: number;

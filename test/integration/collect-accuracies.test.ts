@@ -96,6 +96,7 @@ describe.skipIf(!hasFashionMnist(dataDir))('labels collected in worker processes
       const measured = await measureTop1(model, images, { threads: 1 });
       expect(top1).toBeCloseTo(measured.top1, 12);
       expect((halves[0] + halves[1]) / 2).toBeCloseTo(top1, 12);
+      // float32 in batches of another size: some kernels sum in another order.
       expect((soft[0] + soft[1]) / 2).toBeCloseTo(await softTop1(model, images, arch.resolution), 5);
     }
 

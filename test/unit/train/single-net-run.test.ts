@@ -138,6 +138,7 @@ describe('the distilled loss', () => {
       ...{ space: plainSpace(tinySpace), net: { arch }, teachers: [teacher], recipe, layout, lowering, seed, weights },
       ...{ worker: 0, workers: 1, data: { ...data, train }, teacher: new Float32Array(layout.size) },
       gradient: new Float32Array(layout.size),
+      memoryArena: false,
     });
     const [report] = await runner.step(positionOf(recipe, 1, 0));
     await runner.release();

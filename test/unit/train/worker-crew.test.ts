@@ -23,6 +23,7 @@ describe('WorkerCrew', { timeout: 180_000 }, () => {
         ...{ space: tinySpace, recipe, lowering, seed: seed + round, workers: 2, weights },
         data: { ...data, images: { ...data.images, labels } },
         teacher: sharedFloats(layout.size),
+        memoryArena: undefined,
       });
       await expect(crew.step(0)).rejects.toThrow('training thread:');
       await crew.close(); // a thread that was terminated in its run would take this process with it
