@@ -12,7 +12,7 @@ import { kendallTau } from '../src/common/rank-correlation.js';
 import { makeRng, shuffled } from '../src/common/rng.js';
 import type { Progress } from '../src/common/work.js';
 import { findFashionMnist } from '../src/data/fashion-mnist.js';
-import { reliabilityOf, tauCeiling } from '../src/predictors/quality.js';
+import { reliabilityOf, rmse, tauCeiling } from '../src/predictors/quality.js';
 import { encodingLength } from '../src/space/encoding.js';
 import type { SearchSpace } from '../src/space/types.js';
 import { loadBundle } from '../src/supernet/bundle.js';
@@ -49,10 +49,9 @@ interface Worth {
 }
 
 function worthOf(figures: ArrayLike<number>, other: readonly number[]): Worth {
-  const differences = other.map((top1, i) => figures[i]! - top1);
-  const level = mean(differences);
-  const rmse = Math.sqrt(mean(differences.map((difference) => (difference - level) ** 2)));
-  return { kendallTau: kendallTau(figures, other), rmsePoints: 100 * rmse };
+  const level = mean(other.map((top1, i) => figures[i]! - top1));
+  const brought = other.map((top1) => top1 + level);
+  return { kendallTau: kendallTau(figures, other), rmsePoints: 100 * rmse(figures, brought) };
 }
 
 /** The labels of a file that is there, as it is; or new ones, kept where a file is named. */

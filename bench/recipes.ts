@@ -6,7 +6,6 @@
  * Accuracy is on the held-out selection images with calibrated batch norm, as a delivered network has it; the test images decide nothing and are not read.
  * A run that was stopped goes on when the same command is given again.
  */
-
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { needsArenas } from '../src/cli/allocator.js';

@@ -2,7 +2,6 @@
  * This project's side of bench/training.ts, in a process of its own so that memory and allocator settings are its own.
  * Answers each line of JSON on stdin with one on stdout.
  */
-
 import { createInterface } from 'node:readline';
 import { needsArenas } from '../src/cli/allocator.js';
 import { invariant } from '../src/common/invariant.js';

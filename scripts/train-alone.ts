@@ -2,7 +2,6 @@
  * Trains one architecture from scratch, by itself: `npx tsx scripts/train-alone.ts --supernet fashion-mnist --arch arch.json --out runs/alone`.
  * Data, splits, calibration and input are the bundle's; of its weights nothing is used. Writes model.onnx and result.json when it is finished.
  */
-
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';

@@ -104,7 +104,12 @@ export class StepRunner {
       targets: Float32Array,
     ): Promise<Float32Array> => {
       const start = performance.now();
-      const net = await this.#pool.net(place, subnet.generation, subnet.arch, this.#netOptions(position, 'train'));
+      const net = await this.#pool.net(
+        place,
+        subnet.generation,
+        subnet.arch,
+        this.#netOptions(position.phase.batch, 'train'),
+      );
       const output = await net.run(batch.at(subnet.arch.resolution), targets, this.#gradient);
       const correct = countCorrect(output.logits, batch.labels, space.classes);
       const ms = performance.now() - start;
@@ -131,7 +136,7 @@ export class StepRunner {
   /** Makes the sessions that a step of this phase needs, so that they are there when it begins. They hold no weights: the results are the same. */
   async prepare(position: StepPosition): Promise<void> {
     if (position.phaseIndex !== this.#phaseIndex) return;
-    const options = this.#netOptions(position, 'train');
+    const options = this.#netOptions(position.phase.batch, 'train');
     for (const { poolIndex, generation, arch } of this.#subnetsOf(position)) {
       await this.#pool.net(`random.${poolIndex}`, generation, arch, options);
     }
@@ -146,12 +151,9 @@ export class StepRunner {
    * a progress figure, not the calibrated top-1 of a delivered net. Images beyond the last whole batch are left out.
    */
   async validate(arch: Arch, indices: readonly number[], batch: number): Promise<{ correct: number; images: number }> {
-    const { data, space, layout, lowering, executionProviders, memoryArena } = this.#options;
+    const { data, space } = this.#options;
     this.#weights.set(this.#options.weights);
-    const weights = this.#weights;
-    const backend = { lowering, executionProviders, memoryArena };
-    const options = { space, layout, ...backend, batch, mode: 'forward', weights } as const;
-    const net = await NetSession.create(arch, options);
+    const net = await NetSession.create(arch, this.#netOptions(batch, 'forward'));
     let correct = 0;
     let images = 0;
     try {
@@ -186,10 +188,9 @@ export class StepRunner {
     this.#batches = makeBatches(data.train, position.phase.batch * workers, orderSeed);
   }
 
-  #netOptions(position: StepPosition, mode: 'train' | 'forward'): NetSessionOptions {
+  #netOptions(batch: number, mode: 'train' | 'forward'): NetSessionOptions {
     const { space, layout, lowering, executionProviders, memoryArena } = this.#options;
-    const backend = { lowering, executionProviders, memoryArena };
-    return { space, layout, ...backend, batch: position.phase.batch, mode, weights: this.#weights };
+    return { space, layout, lowering, executionProviders, memoryArena, batch, mode, weights: this.#weights };
   }
 
   /** The teacher's softmax: of those from outside, or of the largest net by the frozen weights or by those of now, without its gradient. */
@@ -197,7 +198,7 @@ export class StepRunner {
     const { classes } = this.#options.space;
     const frozen = position.phase.teacher === 'frozen';
     if (frozen && this.#teachers !== undefined) return this.#teachers.probabilities(batch.at, classes);
-    const options = this.#netOptions(position, 'forward');
+    const options = this.#netOptions(position.phase.batch, 'forward');
     const weights = frozen ? this.#teacher : this.#weights;
     const net = await this.#pool.net('teacher', 0, largest, { ...options, weights });
     return softmaxRows((await net.run(batch.at(largest.resolution))).logits, classes);

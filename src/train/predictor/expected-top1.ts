@@ -1,5 +1,6 @@
 import { invariant } from '../../common/invariant.js';
 import { solvePositiveDefinite } from '../../common/linear-system.js';
+import { meanOf } from '../../common/mean.js';
 import type { ArchLabel } from './label.js';
 
 /** Columns that are figures of a label, before those of its encoding: soft top-1 and top-1. */
@@ -17,12 +18,6 @@ interface Direction {
   /** Sums over the rows of column by column, `[columns, columns]`, and of column by target. */
   readonly normal: Float64Array;
   readonly right: Float64Array;
-}
-
-function meanOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / values.length;
 }
 
 /** Values minus their mean. */

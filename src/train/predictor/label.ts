@@ -1,3 +1,4 @@
+import { meanOf } from '../../common/mean.js';
 import { makeRng, shuffled } from '../../common/rng.js';
 import { prepareImages } from '../../data/prepare-images.js';
 import { calibrateBatchNorm, calibrationInput } from '../../evaluate/calibrate.js';
@@ -45,8 +46,6 @@ const BATCH = 25;
 /** p / (p + q) of two logits: the logistic function of their difference. A network that gives no number is right of nothing. */
 const shareOfLead = (lead: number): number => (Number.isNaN(lead) ? 0 : 1 / (1 + Math.exp(-lead)));
 
-const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 export interface Labeler {
   label(arch: Arch): Promise<ArchLabel>;
 }
@@ -69,8 +68,8 @@ export function makeLabeler(setting: LabelSetting): Labeler {
   };
   /** Mean on each half. */
   const onHalves = (values: Float64Array): readonly [number, number] => [
-    mean(values.subarray(0, middle)),
-    mean(values.subarray(middle)),
+    meanOf(values.subarray(0, middle)),
+    meanOf(values.subarray(middle)),
   ];
   return {
     label: async (arch) => {
@@ -84,7 +83,7 @@ export function makeLabeler(setting: LabelSetting): Labeler {
         const leads = await labelLeads(session, at.images, labels, { batch: BATCH });
         const correct = leads.map((lead) => (lead > 0 ? 1 : 0));
         const soft = leads.map(shareOfLead);
-        return { top1: mean(correct), halves: onHalves(correct), soft: onHalves(soft) };
+        return { top1: meanOf(correct), halves: onHalves(correct), soft: onHalves(soft) };
       } finally {
         await session.release();
       }
