@@ -1,7 +1,7 @@
 /**
  * Writes a bundle's model card (README.md) and its test figures: `npx tsx scripts/model-card.ts --bundle models/fashion-mnist --training RUN_DIR`.
- * The only place that touches the 10,000 test images. Architectures are chosen on the selection images alone: a search by the predictor under each
- * limit, then the best of its front by measured selection accuracy; the test images score what was chosen, once.
+ * The only place that touches the 10,000 test images. Architectures are chosen by way of the selection images alone: what a search by the predictor
+ * finds under each limit, as `bespoke search` does; the test images score what was chosen, once.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -27,8 +27,6 @@ import type { TrainEvent } from '../src/train/train-events.js';
 
 /** The limits that accuracy is reported under, MACs. */
 const LIMITS = [1_000_000, 3_000_000, 10_000_000] as const;
-/** Candidates of each front that are measured on the selection images before one is chosen. */
-const FINALISTS = 24;
 /** Architectures at the end of a search whose predictions are compared with measurements. */
 const NEAR_OPTIMUM = 50;
 const EVALUATIONS = 50_000;
@@ -115,13 +113,9 @@ async function bestUnder(maxMacs: number, count: number): Promise<readonly Score
   return feasible.sort((a, b) => b.predicted - a.predicted).slice(0, count);
 }
 
-/** The best architecture under a limit by measured selection accuracy, out of those that the search scored highest. */
+/** What a search under a limit returns. */
 async function chosen(maxMacs: number): Promise<Arch> {
-  let best: { readonly arch: Arch; readonly top1: number } | undefined;
-  for (const { arch } of await bestUnder(maxMacs, FINALISTS)) {
-    const { top1 } = await labeler.label(arch);
-    if (best === undefined || top1 > best.top1) best = { arch, top1 };
-  }
+  const [best] = await bestUnder(maxMacs, 1);
   if (best === undefined) throw new Error(`nothing was found under ${maxMacs} MACs`);
   return best.arch;
 }
@@ -192,8 +186,8 @@ ${space.resolutions.join(', ')}; trained from scratch by this repository on 55,0
 
 ## Accuracy
 
-Top-1 in %, batch normalisation calibrated on 2,000 training images, single crop, no test-time augmentation. Architectures are chosen on the 3,000
-selection images (search by the predictor, then the best of ${FINALISTS} finalists); the 10,000 test images score what was chosen.
+Top-1 in %, batch normalisation calibrated on 2,000 training images, single crop, no test-time augmentation. Architectures are those that a search
+by the predictor returns, which was trained on the 3,000 selection images; the 10,000 test images score what was chosen.
 
 | sub-network | MACs | params | selection (3,000) | test (10,000) |
 |---|---|---|---|---|
@@ -203,9 +197,9 @@ Standard error of a test figure: about 0.3 points. Printed by \`npx tsx scripts/
 
 ## Accuracy predictor
 
-An MLP ensemble on the one-hot encoding. On ${quality.heldOut} architectures held out of its training: RMSE ${quality.rmsePoints.toFixed(3)} points, Kendall tau ${quality.kendallTau.toFixed(3)}
+An MLP ensemble on the one-hot encoding, trained on the top-1 to expect on other images (docs/adr/0031). On ${quality.heldOut} architectures held out of its training: RMSE ${quality.rmsePoints.toFixed(3)} points, Kendall tau ${quality.kendallTau.toFixed(3)}
 (Spearman ${quality.spearman.toFixed(3)}); the two halves of the label images rank the same architectures with tau ${quality.splitHalfKendallTau.toFixed(3)}, the reliability of the whole
-labels is ${quality.labelReliability.toFixed(3)}: one that knew each top-1 on all images of their kind would reach about tau ${tauCeiling(quality.labelReliability).toFixed(2)} with them (as for normal deviates). What labels of the same
+labels is ${quality.labelReliability.toFixed(3)}: one that knew each top-1 on all images of their kind would reach about tau ${tauCeiling(quality.labelReliability).toFixed(2)} with them (as for normal deviates). Some of what labels of the same
 images have in common is learned too, so the figure above can exceed it.
 
 Where a search ends, predicted minus measured top-1 of the architectures that it scored highest, in points; the mean is what the prediction

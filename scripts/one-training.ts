@@ -9,6 +9,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { runWithAllocator } from '../src/cli/allocator.js';
 import { integerList, positiveInteger, positiveNumber, wholeNumber } from '../src/cli/arguments.js';
 import { resolveBundle } from '../src/cli/offline.js';
 import { BespokeError } from '../src/common/errors.js';
@@ -59,7 +60,13 @@ interface RunOptions extends Common {
   readonly lowering: string;
 }
 
-async function run({ supernet, out, data, part, minutes, recipe, ...rest }: RunOptions): Promise<void> {
+async function run(options: RunOptions): Promise<void> {
+  const code = await runWithAllocator();
+  if (code === undefined) return runHere(options);
+  process.exitCode = code;
+}
+
+async function runHere({ supernet, out, data, part, minutes, recipe, ...rest }: RunOptions): Promise<void> {
   const bundle = await bundleOf(supernet);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal));
