@@ -1,7 +1,7 @@
 /**
  * Writes a bundle's model card (README.md) and its test figures: `npx tsx scripts/model-card.ts --bundle models/fashion-mnist --training RUN_DIR`.
- * The only place that touches the 10,000 test images. Architectures are chosen by way of the selection images alone: what a search by the predictor
- * finds under each limit, as `bespoke search` does; the test images score what was chosen, once.
+ * Architectures are chosen by way of the selection images alone: a search by the predictor, whose labels were measured on them, returns one under
+ * each limit, as `bespoke search` does; the 10,000 test images score what was chosen, once.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -13,7 +13,9 @@ import { measureTop1 } from '../src/evaluate/top1.js';
 import { loadPredictor } from '../src/predictors/predictor.js';
 import { tauCeiling } from '../src/predictors/quality.js';
 import { runtimeVersion } from '../src/runtime/session.js';
+import type { SearchResult } from '../src/search/result.js';
 import { search } from '../src/search/search.js';
+import type { Objective } from '../src/search/types.js';
 import { archId, canonicalArch, maxArch, minArch } from '../src/space/arch.js';
 import { makeCostTable } from '../src/space/cost-table.js';
 import { archCosts } from '../src/space/costs.js';
@@ -87,21 +89,11 @@ interface Scored {
   readonly predicted: number;
 }
 
-/** The architectures that a search under a limit scored highest, best first. */
-async function bestUnder(maxMacs: number, count: number): Promise<readonly Scored[]> {
-  const objective = predictor.asObjective();
-  const seen = new Map<string, Scored>();
-  await search({
+/** A search by the predictor under a limit, scored by `objective`. */
+function searchUnder(maxMacs: number, objective: Objective): Promise<SearchResult> {
+  return search({
     space,
-    objective: {
-      score: async (archs) => {
-        const scores = await objective.score(archs);
-        archs.forEach((arch, i) => {
-          seen.set(archId(space, arch), { arch, predicted: scores[i] ?? Number.NaN });
-        });
-        return scores;
-      },
-    },
+    objective,
     constraints: [{ id: 'maxMacs', max: maxMacs, cost: (archs) => costs.macs(archs) }],
     describe: (archs) => describeArchs({ costs, latency: undefined }, archs),
     frontAxis: 'macs',
@@ -109,20 +101,32 @@ async function bestUnder(maxMacs: number, count: number): Promise<readonly Score
     resolutions: predictor.resolutions,
     seed: 1,
   });
-  const feasible = [...seen.values()].filter(({ arch }) => archCosts(space, arch).macs <= maxMacs);
-  return feasible.sort((a, b) => b.predicted - a.predicted).slice(0, count);
 }
 
-/** What a search under a limit returns. */
-async function chosen(maxMacs: number): Promise<Arch> {
-  const [best] = await bestUnder(maxMacs, 1);
-  if (best === undefined) throw new Error(`nothing was found under ${maxMacs} MACs`);
-  return best.arch;
+/** What `bespoke search` returns under a limit. */
+const chosen = async (maxMacs: number): Promise<Arch> =>
+  (await searchUnder(maxMacs, predictor.asObjective())).best.arch;
+
+/** The architectures that a search under a limit scored highest, best first. Told by scores alone, without slopes, so that each one is seen. */
+async function highestUnder(maxMacs: number): Promise<readonly Scored[]> {
+  const objective = predictor.asObjective();
+  const seen = new Map<string, Scored>();
+  await searchUnder(maxMacs, {
+    score: async (archs) => {
+      const scores = await objective.score(archs);
+      archs.forEach((arch, i) => {
+        seen.set(archId(space, arch), { arch, predicted: scores[i] ?? Number.NaN });
+      });
+      return scores;
+    },
+  });
+  const feasible = [...seen.values()].filter(({ arch }) => archCosts(space, arch).macs <= maxMacs);
+  return feasible.sort((a, b) => b.predicted - a.predicted).slice(0, NEAR_OPTIMUM);
 }
 
 /** How right the predictor is where a search ends: predicted against measured top-1 of the best it scored, points. */
 async function nearTheOptimum(maxMacs: number): Promise<string> {
-  const best = await bestUnder(maxMacs, NEAR_OPTIMUM);
+  const best = await highestUnder(maxMacs);
   const errors: number[] = [];
   for (const { arch, predicted } of best) errors.push(100 * (predicted - (await labeler.label(arch)).top1));
   const bias = errors.reduce((sum, error) => sum + error, 0) / errors.length;
@@ -187,7 +191,7 @@ ${space.resolutions.join(', ')}; trained from scratch by this repository on 55,0
 ## Accuracy
 
 Top-1 in %, batch normalisation calibrated on 2,000 training images, single crop, no test-time augmentation. Architectures are those that a search
-by the predictor returns, which was trained on the 3,000 selection images; the 10,000 test images score what was chosen.
+by the predictor returns, whose labels were measured on the 3,000 selection images, so that their column had a part in the choice; the 10,000 test images score what was chosen.
 
 | sub-network | MACs | params | selection (3,000) | test (10,000) |
 |---|---|---|---|---|
@@ -202,8 +206,8 @@ An MLP ensemble on the one-hot encoding, trained on the top-1 to expect on other
 labels is ${quality.labelReliability.toFixed(3)}: one that knew each top-1 on all images of their kind would reach about tau ${tauCeiling(quality.labelReliability).toFixed(2)} with them (as for normal deviates). Some of what labels of the same
 images have in common is learned too, so the figure above can exceed it.
 
-Where a search ends, predicted minus measured top-1 of the architectures that it scored highest, in points; the mean is what the prediction
-promises too much, which choosing the highest scores makes positive:
+Where a search ends, predicted minus measured top-1 of the architectures that it scored highest, in points; a positive mean is what the
+prediction promises too much, to which choosing the highest scores adds, a negative one what it promises too little:
 
 | search | architectures | mean | standard deviation |
 |---|---|---|---|
@@ -216,8 +220,8 @@ Made by
 
 ## Data
 
-Fashion-MNIST (Zalando, MIT; notice in FASHION-MNIST-LICENSE). Of the 60,000 training images 55,000 train weights, 3,000 label architectures for the predictor
-and choose among them, and 2,000, disjoint, are shipped in verification.idx to measure delivered networks. calibration.idx holds 2,000 of the 55,000.
+Fashion-MNIST (Zalando, MIT; notice in FASHION-MNIST-LICENSE). Of the 60,000 training images 55,000 train weights, 3,000 label architectures for the predictor,
+and 2,000, disjoint, are shipped in verification.idx to measure delivered networks; the weights of run 5 and those after it were compared on both before they were shipped. calibration.idx holds 2,000 of the 55,000.
 Weights: sha256 ${weightsSha256}.
 
 ## Training

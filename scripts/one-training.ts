@@ -9,7 +9,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { runWithAllocator } from '../src/cli/allocator.js';
+import { withAllocator } from '../src/cli/allocator.js';
 import { integerList, positiveInteger, positiveNumber, wholeNumber } from '../src/cli/arguments.js';
 import { resolveBundle } from '../src/cli/offline.js';
 import { BespokeError } from '../src/common/errors.js';
@@ -60,13 +60,7 @@ interface RunOptions extends Common {
   readonly lowering: string;
 }
 
-async function run(options: RunOptions): Promise<void> {
-  const code = await runWithAllocator();
-  if (code === undefined) return runHere(options);
-  process.exitCode = code;
-}
-
-async function runHere({ supernet, out, data, part, minutes, recipe, ...rest }: RunOptions): Promise<void> {
+async function run({ supernet, out, data, part, minutes, recipe, ...rest }: RunOptions): Promise<void> {
   const bundle = await bundleOf(supernet);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal));
@@ -161,7 +155,7 @@ subcommand('run', 'run the parts that have no result yet')
   .option('--minutes <m>', 'stop, resumably, after so much time', positiveNumber)
   .option('--workers <n>', 'training threads', positiveInteger, 2)
   .option('--lowering <kind>', 'auto, standard, nchwc8 or nchwc16', 'auto')
-  .action(run);
+  .action((options: RunOptions) => withAllocator(() => run(options)));
 subcommand('table', 'score everything on the test images, once, and write table and figures')
   .option('--naive <id>', 'bundle of a supernet trained by scripts/recipes/naive.json')
   .option('--training <dir>', "folder of the supernet's training run, for its cost")

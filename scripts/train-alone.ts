@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { needsArenas, runWithAllocator } from '../src/cli/allocator.js';
+import { needsArenas, withAllocator } from '../src/cli/allocator.js';
 import { positiveInteger, positiveNumber, wholeNumber } from '../src/cli/arguments.js';
 import { readArch } from '../src/cli/finetune-arch.js';
 import { resolveBundle } from '../src/cli/offline.js';
@@ -36,12 +36,6 @@ interface Options {
 }
 
 async function main(options: Options): Promise<void> {
-  const code = await runWithAllocator();
-  if (code === undefined) return train(options);
-  process.exitCode = code;
-}
-
-async function train(options: Options): Promise<void> {
   const { out, seed, workers, resume = false, minutes, images } = options;
   const bundle = await resolveBundle(options.supernet, readConfig(process.env).modelDirs);
   const { space } = bundle.supernet;
@@ -90,7 +84,7 @@ const program = new Command('train-alone')
   .option('--seed <n>', 'seed of weights and batches', wholeNumber, 1)
   .option('--workers <n>', 'training threads', positiveInteger, 2)
   .option('--lowering <kind>', 'auto, standard, nchwc8 or nchwc16', 'auto')
-  .action(main);
+  .action((options: Options) => withAllocator(() => main(options)));
 try {
   await program.parseAsync();
 } catch (error) {

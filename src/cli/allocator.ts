@@ -45,5 +45,12 @@ export async function runWithAllocator(): Promise<number | undefined> {
   });
 }
 
+/** Runs the work of a script in a process with the allocator's settings, and this one ends with its exit code. */
+export async function withAllocator(work: () => Promise<void>): Promise<void> {
+  const code = await runWithAllocator();
+  if (code === undefined) await work();
+  else process.exitCode = code;
+}
+
 /** Whether sessions of this process are to keep arenas of their own: not where it was started with an allocator that keeps freed memory. */
 export const needsArenas = (): boolean => !keepsFreedMemory(process.env, glibcVersion());
