@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { meanOf } from '../src/common/mean.js';
 import { findFashionMnist, loadFashionMnist } from '../src/data/fashion-mnist.js';
 import { SPLIT_SEED, splitTrainValidation } from '../src/data/splits.js';
 import { measureTop1 } from '../src/evaluate/top1.js';
@@ -129,8 +130,8 @@ async function nearTheOptimum(maxMacs: number): Promise<string> {
   const best = await highestUnder(maxMacs);
   const errors: number[] = [];
   for (const { arch, predicted } of best) errors.push(100 * (predicted - (await labeler.label(arch)).top1));
-  const bias = errors.reduce((sum, error) => sum + error, 0) / errors.length;
-  const spread = Math.sqrt(errors.reduce((sum, error) => sum + (error - bias) ** 2, 0) / errors.length);
+  const bias = meanOf(errors);
+  const spread = Math.sqrt(meanOf(errors.map((error) => (error - bias) ** 2)));
   const sign = bias < 0 ? '' : '+';
   return `| at most ${maxMacs / 1e6} M MACs | ${errors.length} | ${sign}${bias.toFixed(3)} | ${spread.toFixed(3)} |`;
 }

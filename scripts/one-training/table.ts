@@ -1,20 +1,20 @@
+import { meanOf } from '../../src/common/mean.js';
 import { formatCount, formatMs, formatShortCount } from '../../src/report/format.js';
 import { type PlotSeries, scatterPlot } from '../../src/report/plots.js';
 import type { Measured, MeasuredAlone, MeasuredNet } from './measure.js';
 
 const percent = (share: number | undefined): string => (share === undefined ? '' : (share * 100).toFixed(2));
 const points = (share: number): string => `${share >= 0 ? '+' : '−'}${Math.abs(share * 100).toFixed(2)}`;
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Mean test top-1 of a network's trainings alone; undefined without one. */
 function aloneTop1({ alone }: MeasuredNet): number | undefined {
-  return alone.length === 0 ? undefined : mean(alone.map(({ testTop1 }) => testTop1));
+  return alone.length === 0 ? undefined : meanOf(alone.map(({ testTop1 }) => testTop1));
 }
 
-/** Extracted minus trained alone; undefined where one is missing. */
-function difference(net: MeasuredNet): number | undefined {
+/** Extracted from a supernet, with this top-1, minus trained alone; undefined where one is missing. */
+function difference(net: MeasuredNet, extracted: number | undefined): number | undefined {
   const alone = aloneTop1(net);
-  return net.supernetTop1 === undefined || alone === undefined ? undefined : net.supernetTop1 - alone;
+  return extracted === undefined || alone === undefined ? undefined : extracted - alone;
 }
 
 function aloneText(net: MeasuredNet): string {
@@ -37,7 +37,7 @@ const HEAD = [
 ] as const;
 
 function rowOf(net: MeasuredNet): readonly string[] {
-  const gap = difference(net);
+  const gap = difference(net, net.supernetTop1);
   return [
     net.name,
     formatCount(net.macs),
@@ -50,23 +50,31 @@ function rowOf(net: MeasuredNet): readonly string[] {
   ];
 }
 
-/** What the differences come to, with how sure their mean is: networks are the sample, their seeds are averaged. */
-function claim(measured: Measured): readonly string[] {
-  const { nets, testImages } = measured;
-  const gaps = nets.map(difference).filter((gap) => gap !== undefined);
-  if (gaps.length === 0) return ['No network has been trained alone yet.'];
-  const average = mean(gaps);
+/** What differences come to, with how sure their mean is: networks are the sample, their seeds are averaged. */
+function averageText(gaps: readonly number[]): string {
+  const average = meanOf(gaps);
   const spread = Math.sqrt(gaps.reduce((sum, gap) => sum + (gap - average) ** 2, 0) / Math.max(1, gaps.length - 1));
   const error = gaps.length > 1 ? ` (standard error ${percent(spread / Math.sqrt(gaps.length))})` : '';
+  return `${points(average)} points${error}`;
+}
+
+function claim(measured: Measured): readonly string[] {
+  const { nets, testImages } = measured;
+  const gaps = nets.map((net) => difference(net, net.supernetTop1)).filter((gap) => gap !== undefined);
+  if (gaps.length === 0) return ['No network has been trained alone yet.'];
+  const naive = nets.map((net) => difference(net, net.naiveTop1)).filter((gap) => gap !== undefined);
   const seeds = [...new Set(nets.flatMap(({ alone }) => alone.map(({ seed }) => seed)))].length;
   const rises = eachAlone(measured, 'lastTenth');
   const flat =
     rises.length === 0
       ? ''
-      : ` Held-out top-1 of the trainings alone rose by ${points(mean(rises))} points on average over the last tenth of their images.`;
+      : ` Held-out top-1 of the trainings alone rose by ${points(meanOf(rises))} points on average over the last tenth of their images.`;
   return [
     `From the supernet minus trained alone, mean of ${gaps.length} networks (seeds: ${seeds}): ` +
-      `${points(average)} points${error}, on ${formatCount(testImages)} test images.${flat}`,
+      `${averageText(gaps)}, on ${formatCount(testImages)} test images.${flat}`,
+    ...(naive.length === 0
+      ? []
+      : [`From the naive supernet minus trained alone, mean of ${naive.length} networks: ${averageText(naive)}.`]),
   ];
 }
 
@@ -102,9 +110,9 @@ function gains({ nets }: Measured): readonly string[] {
       : [{ ...finetuned, gain: finetuned.testTop1 - supernetTop1 }],
   );
   if (tuned.length === 0) return [];
-  const cpu = mean(tuned.map(({ cpuSeconds }) => cpuSeconds));
+  const cpu = meanOf(tuned.map(({ cpuSeconds }) => cpuSeconds));
   return [
-    `Fine-tuning gained ${points(mean(tuned.map(({ gain }) => gain)))} points on average over ${tuned.length} networks, ` +
+    `Fine-tuning gained ${points(meanOf(tuned.map(({ gain }) => gain)))} points on average over ${tuned.length} networks, ` +
       `at ${formatCount(Math.round(cpu))} CPU-seconds each.`,
   ];
 }
@@ -114,7 +122,7 @@ function costs(measured: Measured): readonly string[] {
   const spent = eachAlone(measured, 'cpuSeconds');
   if (cost === undefined || spent.length === 0) return [];
   const { specializationSeconds: one, evaluations, supernetSeconds } = cost;
-  const alone = mean(spent);
+  const alone = meanOf(spent);
   const ratio = `The next device costs ${one.toFixed(1)} CPU-seconds (search of ${formatCount(evaluations)} evaluations, extraction, calibration, measured top-1); training a network for it from scratch costs ${formatCount(Math.round(alone))}: ${formatCount(Math.round(alone / one))} times as much.`;
   if (supernetSeconds === undefined) return [ratio];
   const even = Math.ceil(supernetSeconds / (alone - one));
@@ -185,7 +193,7 @@ export async function figuresOf(measured: Measured): Promise<ReadonlyMap<string,
 
 /** One line about a network, for people who wait. */
 export function lineOf(net: MeasuredNet): string {
-  const gap = difference(net);
+  const gap = difference(net, net.supernetTop1);
   const parts = [
     `${net.name}: ${formatShortCount(net.macs)} MACs`,
     net.latencyMs === undefined ? '' : formatMs(net.latencyMs),

@@ -106,6 +106,10 @@ describe('one training against many', { timeout: 300_000 }, () => {
     expect(JSON.parse(readFileSync(file('measured.json'), 'utf8'))).toEqual(measured);
     const table = tableOf(measured);
     expect(table.split('\n').filter((line) => line.startsWith('|'))).toHaveLength(2 + measured.nets.length);
+    const average = (of: string): string | undefined =>
+      new RegExp(`From the ${of} minus.*: ([+−].*? points)`).exec(table)?.[1];
+    expect(average('supernet')).toMatch(/^[+−]\d/);
+    expect(average('naive supernet')).toBe(average('supernet')); // the same bundle was named
     expect(table).toContain('mean of 2 networks (seeds: 2)');
     const figures = await figuresOf(measured);
     for (const svg of figures.values()) expect(svg).toMatch(/^<svg[^>]*aria-label="Measured test top-1 against/);
